@@ -173,8 +173,8 @@ def nodes() -> Iterator[str]:
 
 
 @pytest.fixture
-def shown() -> "Callable[..., object]":
-    """`shown(photo, view)` is what a model of that view sees of a photo, (height, width, 3)."""
+def network_input() -> "Callable[..., object]":
+    """`network_input(photo, view)` is what a model sees of a photo, (height, width, 3)."""
     from maskgate.faces import reader
     from maskgate.imaging import pixels
 

@@ -72,13 +72,13 @@ def test_3_the_standard_deviation_is_that_of_the_pixels(people: Path, cache: Pat
 
 
 def test_4_validation_photos_are_not_augmented(
-    shown: NetworkInput, loader: Loader, people: Path
+    network_input: NetworkInput, loader: Loader, people: Path
 ) -> None:
     rows = np.arange(10)
     images = people / "train" / "images"
     (photos, _), *_ = loader.validation(rows, 10, 0, 1)
     names = layouts.read(people).table["photo"]
-    expected = np.stack([shown(images / names[row], View(GEOMETRY)) for row in rows])
+    expected = np.stack([network_input(images / names[row], View(GEOMETRY)) for row in rows])
     np.testing.assert_array_equal(photos.numpy(), expected)
     (augmented, _), *_ = loader.training([rows], start=0, rank=0, ranks=1, place=(7,))
     assert (augmented.numpy() != expected).any()

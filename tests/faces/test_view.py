@@ -77,7 +77,7 @@ def photo_of(**face: object) -> Photo:
 
 @pytest.mark.slow
 def test_the_crop_is_the_same_in_training_prediction_and_submission(
-    shown: NetworkInput,
+    network_input: NetworkInput,
     train: Train,
     people: Path,
     tmp_path: Path,
@@ -101,7 +101,7 @@ def test_the_crop_is_the_same_in_training_prediction_and_submission(
 
     recipe = runs.open_run(run).recipe()
     face_view = view.create(recipe.photo, tmp_path)
-    expected = np.stack([shown(path.read_bytes(), face_view) for path in paths])
+    expected = np.stack([network_input(path.read_bytes(), face_view) for path in paths])
     np.testing.assert_array_equal(predicted, expected)
 
     some = photos.take(np.arange(30))
@@ -239,7 +239,9 @@ def test_a_training_in_which_nobody_has_a_face_ends_well(
     assert "of the others is" not in page
 
 
-def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: NetworkInput) -> None:
+def test_views_of_one_stored_size_show_their_own_inputs(
+    people: Path, network_input: NetworkInput
+) -> None:
     """Two members that store alike, one with a margin for random crops and one without."""
     with_margin = view.create(Photo(height=96, width=72, margin=0.25), Path())
     without = view.create(Photo(height=120, width=90, margin=0), Path())
@@ -260,7 +262,7 @@ def test_views_of_one_stored_size_show_their_own_inputs(people: Path, shown: Net
     Predictor(Ensemble(members, vote)).predict([photo])
     assert [picture.shape for picture in batches] == [(1, 96, 72, 3), (1, 120, 90, 3)]
     for picture, alone in zip(batches, views, strict=True):
-        np.testing.assert_array_equal(picture[0], shown(photo, alone))
+        np.testing.assert_array_equal(picture[0], network_input(photo, alone))
 
 
 def test_a_photo_that_changes_between_the_passes_is_told(

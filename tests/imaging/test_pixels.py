@@ -284,12 +284,12 @@ def test_centre_leaves_equal_margins_and_an_odd_pixel_below_and_right(
 @pytest.mark.parametrize("margin", [0.0, 0.125, 0.3, 1.0])
 @pytest.mark.parametrize("size", [(16, 12), (17, 11), (32, 32)])
 def test_read_is_decode_resize_centre(
-    shown: NetworkInput, size: tuple[int, int], margin: float, crop: float, upright: Pixels
+    network_input: NetworkInput, size: tuple[int, int], margin: float, crop: float, upright: Pixels
 ) -> None:
     geometry = Geometry(*size, margin, crop)
     assert geometry.stored == tuple(round(length * (1 + margin)) for length in size)
     content = saved(Image.fromarray(upright))
-    actual = shown(content, View(geometry))
+    actual = network_input(content, View(geometry))
     assert actual.shape == (*size, 3)
     stored = pixels.resize(pixels.decode(content), *geometry.stored, crop)
     np.testing.assert_array_equal(actual, pixels.centre(stored, geometry))

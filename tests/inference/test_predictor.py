@@ -65,7 +65,7 @@ def network_photos(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 
 
 def test_equal_pixels_through_train_predict_and_submit(
-    shown: NetworkInput, trained: Path, tmp_path: Path, network_photos: list[np.ndarray]
+    network_input: NetworkInput, trained: Path, tmp_path: Path, network_photos: list[np.ndarray]
 ) -> None:
     names = odd_photos(tmp_path / "eval" / "images")
     data = tmp_path / "eval"
@@ -91,18 +91,18 @@ def test_equal_pixels_through_train_predict_and_submit(
 
     for other in (submitted, trained_on.numpy(), validated_on.numpy()):
         np.testing.assert_array_equal(predicted, other)
-    door = np.stack([shown((data / "images" / n).read_bytes(), view) for n in names])
+    door = np.stack([network_input((data / "images" / n).read_bytes(), view) for n in names])
     np.testing.assert_array_equal(predicted, door)
     assert predicted.shape == (len(names), geometry.height, geometry.width, 3)
 
 
 def test_predictions_are_the_mean_of_the_folds(
-    shown: NetworkInput, trained: Path, people: Path
+    network_input: NetworkInput, trained: Path, people: Path
 ) -> None:
     paths = sorted((people / "eval" / "images").iterdir())[:70]  # more than a batch, if there were
     predictions = maskgate.load(trained).predict(paths).to_pandas()
     run = runs.open_run(trained)
-    batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
+    batch = np.stack([network_input(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
         folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in (0, 1)]
     mean = sum(fold.log_probabilities.exp().numpy() for fold in folds) / 2
@@ -116,12 +116,12 @@ def test_predictions_are_the_mean_of_the_folds(
 
 
 def test_folds_may_vote_by_the_class(
-    shown: NetworkInput, train: Callable[..., Path], people: Path, tmp_path: Path
+    network_input: NetworkInput, train: Callable[..., Path], people: Path, tmp_path: Path
 ) -> None:
     path = train(tmp_path / "run", "folds.vote=hard_vote", "folds.kind=kfold", "folds.count=3")
     run = runs.open_run(path)
     paths = sorted((people / "eval" / "images").iterdir())[:30]
-    batch = np.stack([shown(path, View(run.recipe().photo.geometry)) for path in paths])
+    batch = np.stack([network_input(path, View(run.recipe().photo.geometry)) for path in paths])
     with torch.inference_mode():
         folds = [torch_backend.restore(run, k).eval()(torch.from_numpy(batch)) for k in run.folds]
     likeliest = [fold.log_probabilities.argmax(1).tolist() for fold in folds]

@@ -316,7 +316,7 @@ def test_other_sizes_lie_apart_and_equal_stored_sizes_together(
 
 
 def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
-    shown: NetworkInput, photos: Photos, place: Path, decoded: list[object]
+    network_input: NetworkInput, photos: Photos, place: Path, decoded: list[object]
 ) -> None:
     cache.build(photos, View(GEOMETRY), place)
     assert [path.name for path in place.iterdir()] == [f"20x15-v{pixels.VERSION}"]
@@ -325,7 +325,7 @@ def test_a_crop_is_stored_apart_and_validated_as_it_is_predicted(
         store, _ = cache.build(photos, View(geometry), place)
         for row, name in enumerate(photos.table["photo"]):
             centre = pixels.centre(store[row], geometry)
-            np.testing.assert_array_equal(centre, shown(photos.root / name, View(geometry)))
+            np.testing.assert_array_equal(centre, network_input(photos.root / name, View(geometry)))
         assert (place / f"20x15-crop{crop}-v{pixels.VERSION}").is_dir()
         thumbnail = store.thumbnails[store.slots[0]]  # near-duplicates are sought in whole photos
         photo = pixels.decode(photos.root / photos.table["photo"][0])

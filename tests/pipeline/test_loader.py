@@ -106,7 +106,7 @@ def test_validation_photos_are_the_centre_and_never_augmented() -> None:
 
 
 def test_validation_photos_equal_pixels_read_of_their_files(
-    shown: NetworkInput, people: Path, cache: Path
+    network_input: NetworkInput, people: Path, cache: Path
 ) -> None:
     photos = layouts.read(people)
     photos = photos.take(np.arange(0, len(photos.table), 5))
@@ -117,7 +117,9 @@ def test_validation_photos_equal_pixels_read_of_their_files(
     )
     pictures, targets = concatenate(photo_loader.validation(np.arange(len(photos.table)), 16, 0, 1))
     for row, name in enumerate(photos.table["photo"]):
-        np.testing.assert_array_equal(pictures[row], shown(photos.root / name, View(geometry)))
+        np.testing.assert_array_equal(
+            pictures[row], network_input(photos.root / name, View(geometry))
+        )
     assert targets.int().argmax(1).tolist() == photos.table["label"].tolist()
 
 

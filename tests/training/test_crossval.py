@@ -53,7 +53,7 @@ def test_metrics_are_those_of_the_out_of_fold_file(trained: Path, people: Path) 
 
 
 def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
-    shown: NetworkInput, trained: Path, people: Path
+    network_input: NetworkInput, trained: Path, people: Path
 ) -> None:
     run = runs.open_run(trained)
     oof, probabilities = tables.read_probabilities(run.oof_file)
@@ -66,7 +66,9 @@ def test_out_of_fold_probabilities_come_from_a_model_that_never_saw_the_person(
         for key in ("person", "cluster", "digest"):
             assert not set(training_photos[key]) & set(tested[key]), key
         images = people / "train" / "images"
-        batch = np.stack([shown(images / oof["photo"][row], View(geometry)) for row in rows])
+        batch = np.stack(
+            [network_input(images / oof["photo"][row], View(geometry)) for row in rows]
+        )
         with torch.inference_mode():
             again = (
                 torch_backend.restore(run, fold)
