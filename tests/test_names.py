@@ -10,6 +10,7 @@ _ROOT = Path(__file__).parents[1]
 _FOLDERS = [
     *sorted(path for path in (_ROOT / "src/maskgate").iterdir() if path.name != "__pycache__"),
     _ROOT / "benchmarks",
+    _ROOT / "tests",
 ]
 _SAY_NOTHING = {
     "told", "found", "wanted", "made", "said", "shown", "there", "here", "why", "own", "whole",
