@@ -32,8 +32,8 @@ class Run:
     """A finished run, by its folder, or by a folder with one run in it.
 
     `trust` allows the run's own code to run; see docs/trust.md. A run stands for its path, so that
-    every function that takes a path takes a run too. Each access to a table reads the
-    run's files and returns a new table, which you may change.
+    every function that takes a path takes a run too. Each access to a table reads the run's files
+    and returns a new table, which you may change.
 
     Raises MaskgateError where there is no finished run or its files are missing; so does every
     property and method whose file is missing or has changed since the run ended.
