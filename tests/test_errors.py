@@ -557,7 +557,7 @@ RUNS = {
     "submit an unfinished run": Fault("submit run {people} -o answers.csv",
         ("run: the run is unfinished", "repeat the command"), Place.unfinished_run),
     "submit one of several runs": Fault("submit . {people} -o answers.csv",
-        ("holds 2 runs (other, run)", "give one of them"),
+        ("contains 2 runs (other, run)", "give one of them"),
         lambda place: shutil.copytree(place.run(), "other")),
     "predict into a folder": Fault("predict {trained} {people}/eval -o empty",
         ("empty: is a folder", "name a file"), Place.empty),
@@ -583,7 +583,7 @@ RUNS = {
     "report with history gone": Fault("report run",
         ("run/history.csv: missing or damaged", "remove the run"),
         lambda place: (place.run() / "history.csv").unlink()),
-    "no runs": Fault("runs empty", ("empty: holds no runs", "`maskgate train` makes them"),
+    "no runs": Fault("runs empty", ("empty: contains no runs", "`maskgate train` makes them"),
         Place.empty),
 }  # fmt: skip
 

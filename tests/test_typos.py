@@ -82,9 +82,9 @@ ARGUMENTS: dict[str, tuple[Words, list[tuple[Words, str]]]] = {
     "RUN|SYSTEM|BUNDLE... EVAL": ([RUN, FOLDER], [
         (["/gone", FOLDER], NO_RUN[1]),
         ([RUN, "/gone"], "/gone: no such photo or folder; fix the path")]),
-    "FOLDER": ([FOLDER], [(["/gone"], "/gone: holds no runs; `maskgate train` makes them")]),
+    "FOLDER": ([FOLDER], [(["/gone"], "/gone: contains no runs; `maskgate train` makes them")]),
     "[RUNS]...": ([FOLDER], [
-        (["/gone"], "/gone: holds no runs; `maskgate train` makes them"),
+        (["/gone"], "/gone: contains no runs; `maskgate train` makes them"),
         ([FOLDER, FOLDER], f"{FOLDER}: is given twice; give every folder once"),
         (["=x"], "=x: write a folder as NAME=FOLDER, such as kim=/home/kim/runs")]),
     "OUT": (["out"], [NO_OUT]),

@@ -364,7 +364,7 @@ def test_arguments_of_another_name_are_not_taken_over(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"a": "base: b"}, "does not exist"),
-        ({"a": "base: b", "b": "base: a"}, "circle"),
+        ({"a": "base: b", "b": "base: a"}, "circular"),
         ({"a": "base: b", "b": "[1]"}, "mapping"),
         ({"a": "base: b", "b": "photo: {heigth: 3}"}, "did you mean height"),
     ],

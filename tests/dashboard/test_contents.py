@@ -225,7 +225,7 @@ def test_a_run_is_read_again_only_when_its_files_change(
     (after,) = reader.read()
     assert [note.text for note in after.row.notes] == ["seen"]
     shutil.rmtree(run)
-    with pytest.raises(MaskgateError, match="holds no runs"):
+    with pytest.raises(MaskgateError, match="contains no runs"):
         reader.read()
 
 

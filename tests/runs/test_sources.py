@@ -34,8 +34,8 @@ def test_names(words: list[str], names: list[str], homes: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["gone"], "gone: holds no runs"),
-        (["kim=gone"], "gone: holds no runs"),
+        (["gone"], "gone: contains no runs"),
+        (["kim=gone"], "gone: contains no runs"),
         (["old", "./old"], "old: is given twice"),
         (["old", "other/old"], "both have the name old; give them others, such as kim=other/old"),
         (["=old"], "=old: write a folder as NAME=FOLDER"),

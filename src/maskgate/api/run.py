@@ -32,8 +32,8 @@ class Run:
     """A finished run, by its folder, or by a folder with one run in it.
 
     `trust` allows the run's own code to run; see docs/trust.md. A run stands for its path, so that
-    every function that takes a path takes a run too. Tables are read from the run's files each
-    time, and belong to whoever asked for them.
+    every function that takes a path takes a run too. Each access to a table reads the run's files
+    and returns a new table, which you may change.
 
     Raises MaskgateError where there is no finished run or its files are missing; so does every
     property and method whose file is missing or has changed since the run ended.
@@ -77,7 +77,7 @@ class Run:
     @property
     def table(self) -> pd.DataFrame:
         """The photo table: a row for each photo, with its labels in words, `fold` (-1 where it is
-        never validated), and what else the run knows of it."""
+        never validated), and what else the run has recorded of it."""
         return photo_table.in_words(tables.photos(self.folder))
 
     @property
@@ -106,7 +106,7 @@ class Run:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What a team wrote down about it, oldest first."""
+        """The notes on the run, oldest first."""
         return self.folder.notes()
 
     def note(self, text: str, author: str | None = None) -> Note:

@@ -73,7 +73,7 @@ def accept(
         typer.Option(
             min=0,
             max=20,
-            help="Least number of people let through, of those who may pass.",
+            help="Minimum number of people let through, of those who may pass.",
             show_default="all but one",
         ),
     ] = None,
@@ -82,20 +82,20 @@ def accept(
         typer.Option(
             min=0,
             max=20,
-            help="Least number of others who get the right verdict.",
+            help="Minimum number of others who get the right verdict.",
             show_default="all but two",
         ),
     ] = None,
     median: Annotated[
         float,
         typer.Option(
-            min=0.1, max=60, callback=number, help="Longest median time to a verdict, in seconds."
+            min=0.1, max=60, callback=number, help="Maximum median time to a verdict, seconds."
         ),
     ] = 3.0,
     slowest: Annotated[
         float,
         typer.Option(
-            min=0.1, max=60, callback=number, help="Longest 95% quantile of this time, in seconds."
+            min=0.1, max=60, callback=number, help="Maximum 95% quantile of this time, seconds."
         ),
     ] = 8.0,
     partial: Annotated[

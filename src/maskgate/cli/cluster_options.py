@@ -46,8 +46,7 @@ GpusPerTask = Annotated[
     typer.Option(
         "--gpus-per-task",
         metavar="GPUS",
-        help="GPUs that a task takes of a cluster that has any, with --on; 0.25 runs four tasks on"
-        " each GPU.",
+        help="With --on: GPUs per task, if the cluster has any; 0.25 runs four tasks on each GPU.",
         show_default="1",
         callback=_check_gpus,
     ),

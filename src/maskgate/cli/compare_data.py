@@ -33,7 +33,7 @@ def compare_data(
         typer.Option(
             "--run",
             metavar="RUN",
-            help="Run whose faces, features and answers are compared, instead of a bundle's.",
+            help="Run that detects faces and computes features and answers, not a bundle.",
             callback=existing_run,
         ),
     ] = None,
@@ -41,14 +41,14 @@ def compare_data(
         Path | None,
         typer.Option(
             metavar="BUNDLE",
-            help="Bundle whose faces, features and answers are compared.",
+            help="Bundle that detects faces and computes features and answers.",
             show_default="the default model",
         ),
     ] = None,
     photos: Annotated[
         int,
         typer.Option(
-            min=20, max=20_000, help="Photos of each set that are measured, of random people."
+            min=20, max=20_000, help="Photos to measure in each set, of random people."
         ),
     ] = 1000,
     detector_file: DetectorFile = None,
@@ -59,7 +59,7 @@ def compare_data(
 ) -> None:
     """Compare two sets of photos: where they differ, and what is in both.
 
-    Only differences that are more than chance are named; intervals are over people.
+    Only statistically significant differences are named; intervals are over people.
     """
     from maskgate import runs
     from maskgate.bundle import is_bundle

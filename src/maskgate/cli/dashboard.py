@@ -20,7 +20,7 @@ def dashboard(
         list[str] | None,
         typer.Argument(
             metavar="[RUNS]...",
-            help="Folders of run folders; NAME=FOLDER names whose they are.",
+            help="Folders of run folders; NAME=FOLDER names their owner.",
             show_default="runs",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def dashboard(
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open the live page in a browser.")] = False,
 ) -> None:
-    """Show all runs on one page: scores, curves over one another, settings, verdicts, notes."""
+    """Show all runs on one page: scores, overlaid curves, settings, verdicts, notes."""
     from maskgate.runs import sources as run_sources
 
     sources = run_sources.read(folders or ["runs"])

@@ -97,7 +97,7 @@ def faces(
 ) -> None:
     """Detect the faces in every photo: a table of boxes, and how many photos have a face.
 
-    The boxes stay in the cache: training with the same detector takes them from there.
+    The boxes are cached, and training with the same detector reuses them.
     """
     from maskgate.config import settings
     from maskgate.config.settings import Component

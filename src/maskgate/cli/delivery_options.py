@@ -96,7 +96,7 @@ RelayPulse = Annotated[
 ]
 RelayFail = Annotated[
     Literal["shut", "open"],
-    typer.Option(help="Where the door is when a camera has a fault, or nothing watches."),
+    typer.Option(help="Position of the door while a camera has a fault, or nothing is watching."),
 ]
 MetricsAddress = Annotated[
     str | None,

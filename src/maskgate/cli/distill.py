@@ -101,8 +101,8 @@ def distill(
     *,
     label_map: "LabelMap",
 ) -> None:  # fmt: skip
-    """Distil an ensemble into one model: train a recipe on the probabilities of RUN beside the
-    labels, on RUN's folds. Repeat the command to resume.
+    """Distil an ensemble into one model: train a recipe on RUN's probabilities and the labels, on
+    RUN's folds. Repeat the command to resume.
 
     Prints what the student keeps of the ensemble's gain over a single model, and how much faster it
     is.

@@ -83,9 +83,9 @@ def door_report(
         ),
     ] = None,
 ) -> None:
-    """Make a page of what happened at a door: people, verdicts, waiting, faults, drift.
+    """Report on a door from its events: people, verdicts, waiting times, faults, drift.
 
-    It is made of events alone; nothing of it shows a person.
+    The page contains no picture of a person: it uses events only.
     """
     from maskgate.bundle import is_bundle
     from maskgate.core import default_model, files

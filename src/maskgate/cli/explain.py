@@ -53,7 +53,7 @@ def explain(
         typer.Option(
             "--with",
             metavar="RUN",
-            help="Another run: people are marked whom all runs fail. May be repeated.",
+            help="Another run: people whom all runs get wrong are marked. Repeat for several.",
         ),
     ] = None,
     sample: Annotated[
@@ -145,7 +145,7 @@ def embed(
     skip_faulty: SkipFaulty = False,
     trust: Trust = False,
 ) -> None:
-    """Write the features of photos that the model's head gets, for clustering or other tasks."""
+    """Write embeddings of photos, the model's features before its head, as a parquet table."""
     from maskgate import runs
     from maskgate.core import files
     from maskgate.imaging import photo_files

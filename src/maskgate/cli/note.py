@@ -26,7 +26,7 @@ def note(
         str | None, typer.Option(help="Author of the note.", show_default="your user name")
     ] = None,
 ) -> None:
-    """Write down what you expected of a run, what came out, and why.
+    """Add a note to a run: what you expected, what came out, and why.
 
     Notes stay in the run's folder; report, runs and compare show them.
     """

@@ -23,7 +23,7 @@ Errors = Annotated[
     ),
 ]
 _COSTS = (
-    " what costs the least: give the costs let_in (of somebody who may not pass), stopped (of"
+    " cost: give the costs let_in (of somebody who may not pass), stopped (of"
     " somebody who may) and look (another one), in any unit."
 )
 CostWords = Annotated[
@@ -31,7 +31,7 @@ CostWords = Annotated[
     typer.Option(
         "--cost",
         metavar="NAME=COST",
-        help=f"Have the door do{_COSTS}",
+        help=f"Have the door minimise{_COSTS}",
         show_default="another look for what is unsure",
     ),
 ]
@@ -40,7 +40,7 @@ ExampleCosts = Annotated[
     typer.Option(
         "--cost",
         metavar="NAME=COST",
-        help=f"Measure a door that does{_COSTS}",
+        help=f"Evaluate a door that minimises{_COSTS}",
         show_default="let_in=10, stopped=1, look=0.2",
     ),
 ]

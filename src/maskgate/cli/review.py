@@ -97,9 +97,9 @@ def review(
     *,
     label_map: "LabelMap",
 ) -> None:
-    """Review labels that may be wrong: a local page, one key a label.
+    """Review labels that may be wrong: a local page, one key per label.
 
-    Each key is written to the disk at once, and the same command goes on where it stopped.
+    Each decision is saved at once. Repeat the command to resume.
     """
     if compare is not None:
         _compare(compare, settled, out, others=(source, data, run, opinion, page))

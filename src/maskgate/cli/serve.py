@@ -35,7 +35,7 @@ def serve(
     plain_http: Annotated[
         bool,
         typer.Option(
-            "--plain-http", help="Allow HTTP beyond this machine: something else encrypts."
+            "--plain-http", help="Allow HTTP beyond this machine, if something else encrypts."
         ),
     ] = False,
     state: Annotated[
@@ -67,7 +67,7 @@ def serve(
     contact: Annotated[
         str | None,
         typer.Option(
-            help="Whom people at the door can ask: printed on the sign at /sign.",
+            help="Contact for people at the door, printed on the sign at /sign.",
             show_default="a line to fill in by hand",
         ),
     ] = None,
@@ -136,7 +136,7 @@ def serve(
     ] = 1,
     threads: door_options.Threads = 1,
     queue: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Photos that may wait; more are refused.")
+        int, typer.Option(min=1, max=10_000, help="Photos in the queue; more are refused.")
     ] = 64,
     max_megabytes: Annotated[
         int, typer.Option(min=1, max=200, help="Largest request, all its photos together.")

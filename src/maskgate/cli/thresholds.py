@@ -42,7 +42,7 @@ def thresholds(
     *,
     label_map: "LabelMap",
 ) -> None:
-    """Measure on photos of your own place what thresholds and costs are worth, and fit thresholds.
+    """Evaluate thresholds and costs on labelled photos of your own place, and fit thresholds.
 
     The model must not have been trained on the photos. Give a threshold of the mask to
     `maskgate serve --unsure-below`, or the costs to its --cost.

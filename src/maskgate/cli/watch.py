@@ -68,7 +68,7 @@ def watch(
     queue: delivery_options.QueueFolder = None,
     trust: Trust = False,
 ) -> None:
-    """Watch cameras without a browser, and report what happens before them as events.
+    """Watch cameras without a browser, and report verdicts and faults as events.
 
     An event is one JSON object on a line. It has no picture, and no picture is stored.
     """

@@ -45,8 +45,8 @@ class Face(Section):
     )
     sha256: str | None = Field(
         None,
-        description="of the detector's model; training fills it in, so that its run uses no"
-        " other model",
+        description="SHA-256 of the detector's model; training sets it, so that the run always uses"
+        " the same model",
     )
     margin: Annotated[float, Field(ge=0, le=2)] = Field(
         0.2, description="margin on each side, as a share of the face box"
@@ -108,7 +108,7 @@ class DataSet(Section):
         description="a folder of people, a CSV or any other layout, as for `maskgate train`"
     )
     weight: PhotoWeight = Field(
-        1.0, description="how often a photo is drawn, compared with one of the command line's"
+        1.0, description="how often a photo is drawn, relative to one of the command line's data"
     )
     columns: Columns = Field({}, description="its columns, as `labels.columns`")
     map: Words = Field({}, description="its words, as `labels.map`")
@@ -138,7 +138,7 @@ class Pseudo(Section):
         " the same attributes and agree in the others count as one class",
     )
     weight: PhotoWeight = Field(
-        1.0, description="how often a photo is drawn, compared with one of the command line's"
+        1.0, description="how often a photo is drawn, relative to one of the command line's data"
     )
 
 
@@ -405,19 +405,19 @@ class Recipe(Section):
     )
     teacher: str | None = Field(
         None,
-        description="a run, also of a system, or a bundle whose probabilities are soft labels"
-        " beside the labels, for the loss `distillation`; a model of a run does not teach a fold if"
-        " it was trained on the fold's validation people, nor about people that it was trained on"
-        " if another model can; a bundle does not say whom it was trained on, and the report warns"
-        " of it",
+        description="a run (of a recipe or a system) or a bundle, whose probabilities the loss"
+        " `distillation` uses as soft labels in addition to the labels. Models of a run that were"
+        " trained on a fold's validation people do not teach that fold; photos get soft labels from"
+        " models not trained on their person, where there are any. A bundle does not list its"
+        " training people, and the report warns of it",
     )
     soft_labels: Literal["out_of_fold"] | None = Field(
         None,
-        description="which probabilities of `teacher` are the soft labels: `null`, those that its"
-        " models predict for the training photos; `out_of_fold`, those that the run has stored of"
-        " its validated photos, for `folds.kind: all`: with validation people the score is too"
-        " high, and the report warns of it. Photos without stored ones are trained on by their"
-        " labels alone",
+        description="which probabilities of `teacher` are the soft labels. `null`: predicted by its"
+        " models for the training photos. `out_of_fold`: the run's stored out-of-fold"
+        " probabilities, for `folds.kind: all`; with validation people the score is too high, and"
+        " the report warns of it. Photos without stored probabilities are trained on with their"
+        " labels only",
     )
     labels: Labels = Labels()
     photo: Photo = Photo()

@@ -175,7 +175,7 @@ def _content(
         )
     base = path.parent / f"{content.pop(BASE)}.yaml"
     if not base.is_file() or base in above or len(above) > _MAX_BASES:
-        reason = "does not exist" if base not in above else "goes round in a circle"
+        reason = "does not exist" if base not in above else "is circular"
         if len(above) > _MAX_BASES:
             reason = f"is the last of more than {_MAX_BASES // 2}"
         raise MaskgateError(f"{path}: its base {base} {reason}; fix the key 'base'")

@@ -46,8 +46,8 @@ class TrackerSettings(Section):
     )
     photos: bool = Field(
         False,
-        description="whether photos of people leave this machine: the report is sent with its"
-        " photos, and not only their names",
+        description="send the report with its photos of people, not only with their names; the"
+        " photos leave this machine",
     )
 
     @model_validator(mode="after")

@@ -42,6 +42,6 @@ def check_weights(
     the mask of an attention."""
     if bad_tensors := non_finite(state) - known:
         raise MaskgateError(
-            f"{subject}: {len(bad_tensors):,} of {len(state):,} tensors of the weights hold numbers"
+            f"{subject}: {len(bad_tensors):,} of {len(state):,} tensors of the weights have numbers"
             f" that are not finite (first {min(bad_tensors)}): {remedy}"
         )

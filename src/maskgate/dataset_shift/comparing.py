@@ -62,8 +62,8 @@ class Comparison:
         lines = [*self.leaks.sentences, *(each.sentence for each in self.decided)]
         if not self.decided:
             lines.append(
-                "No difference is more than chance: the sets are alike as far as"
-                f" {len(self.a.rows):,} and {len(self.b.rows):,} photos can tell."
+                "No difference is statistically significant, with"
+                f" {len(self.a.rows):,} and {len(self.b.rows):,} photos measured."
             )
         lines += [
             f"{each.name}: unreadable photos left out: {each.unreadable:,}; see `maskgate inspect`."

@@ -41,7 +41,7 @@ class Leaks:
                 " unless both sets count from the same number."
             )
         if lines:
-            lines.append("A model that is trained on one set is not validated by the other.")
+            lines.append("A model trained on one set cannot be validated on the other.")
         return lines
 
 

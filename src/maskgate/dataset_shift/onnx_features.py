@@ -30,7 +30,7 @@ class OnnxFeatures:
         except Exception as error:  # what protobuf raises has no common base
             raise MaskgateError(f"{name}: not an ONNX file ({type(error).__name__})") from error
         if output is None:
-            raise MaskgateError(f"{name}: its head cannot be told from the rest of its graph")
+            raise MaskgateError(f"{name}: its head cannot be separated from the rest of its graph")
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(output))
         self._output = output
         self._session = onnx_sessions.create(model.SerializeToString(), name, 0)

@@ -107,7 +107,7 @@ def sizes(view: TtaView, geometry: Geometry, scales: Sequence[float] = (0.9, 1.1
     for scale in scales:
         if not 0 < scale <= largest + 1e-9:
             raise ValueError(
-                f"scales holds {scale}; a scale is above 0 and at most {largest:g}, which is 1 +"
+                f"scales contains {scale}; a scale is above 0 and at most {largest:g}, which is 1 +"
                 " photo.margin"
             )
     return [view, *(replace(view, scale=float(scale)) for scale in scales)]

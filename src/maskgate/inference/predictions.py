@@ -102,7 +102,7 @@ class Predictions:
         return self._marginals(attribute).max(1).clip(max=1)
 
     def is_unsure(self, attribute: str) -> npt.NDArray[np.bool_]:
-        """Whether the confidence is below the attribute's threshold (R,); nowhere if it has none.
+        """Whether the confidence is below the attribute's threshold (R,); False without one.
         Raises ValueError for a name that is no attribute."""
         return self.confidence(attribute) < self.thresholds.get(attribute, 0.0)
 

@@ -87,8 +87,8 @@ def find(
     done = {name: check for name, check in by_name.items() if check is not None}
     if not done:
         raise MaskgateError(
-            f"no attribute has labels of {checks.FEW} people and two values, which it takes to"
-            " learn what errors look like; give a run on more photos"
+            f"no attribute has labels of {checks.FEW} people and two values, the minimum to"
+            " fit a model of label errors; give a run on more photos"
         )
     swap, masks = done.get("swapped photos"), done.get("mask")
     explained = set[str]() if swap is None else _photos_of_swaps(table, swap)

@@ -164,7 +164,7 @@ def _kind_of_hidden(path: Path) -> str:
     with path.open("rb") as file:
         is_apple_double = file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
     if is_apple_double:
-        return "no picture but an AppleDouble file of macOS"
+        return "an AppleDouble file of macOS, not a photo"
     return "its name begins with a dot"
 
 

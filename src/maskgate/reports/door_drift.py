@@ -48,7 +48,7 @@ def section(report: Findings, reference: dict[str, Distribution]) -> str:
     return (
         '<p class="soft">Each person is compared by the mean over their faces near the camera. If'
         f" nothing has changed, about {100 * drift.EXPECTED:.0f}% are below and above. Drift is"
-        f" named where the interval is above {100 * drift.MOST:.0f}%; the intervals hold for all"
+        f" reported where the interval is above {100 * drift.MOST:.0f}%; the intervals hold for all"
         " measures, cameras and days at once.</p>\n"
         + "".join(parts)
         + days

@@ -86,7 +86,7 @@ def html(report: Findings, reference: dict[str, Distribution]) -> str:
 <body>
 <main>
 <h1>Door report</h1>
-<p class="soft">{escape(period)}, times in {escape(_zone(report))}. Made of events alone: no picture
+<p class="soft">{escape(period)}, times in {escape(_zone(report))}. Based on events only: no picture
 of anybody was stored.</p>
 {_tiles(report)}
 {"".join(sections)}

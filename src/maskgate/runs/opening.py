@@ -49,7 +49,7 @@ def _only_run(folder: Path) -> RunFolder:
         raise no_run(folder)
     if len(runs) > 1:
         names = listed([run.path.name for run in runs])
-        raise MaskgateError(f"{folder}: holds {len(runs)} runs ({names}); give one of them")
+        raise MaskgateError(f"{folder}: contains {len(runs)} runs ({names}); give one of them")
     return runs[0]
 
 

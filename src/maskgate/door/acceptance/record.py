@@ -102,14 +102,14 @@ def load(page: Path, current: Checked) -> Record:
         record = Record.model_validate(json.loads(files.content(path, "a record")))
     except ValueError as error:  # a ValidationError is one
         raise MaskgateError(
-            f"{path}: not the record of a check, or damaged; remove it to begin anew"
+            f"{path}: not the record of a check, or damaged; remove it to start again"
         ) from error
     for name in Checked.model_fields:
         before, now = getattr(record.checked, name), getattr(current, name)
         if before != now:
             raise MaskgateError(
                 f"{path}: the check began with {name} {before}, and it is now {now}; remove the"
-                " file to begin anew, or name another --out"
+                " file to start again, or name another --out"
             )
     return record
 

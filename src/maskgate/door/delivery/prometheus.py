@@ -70,7 +70,7 @@ class Metrics:
         )
         self._up = Gauge(
             "maskgate_watch_camera_up",
-            "Whether the camera gives a picture that can be judged",
+            "Whether the camera delivers a usable picture",
             ["camera"],
             registry=registry,
         )

@@ -62,7 +62,7 @@ class Metrics:
         self.streams = Gauge("maskgate_streams", "Open streams", registry=registry)
         self.cameras = Gauge(
             "maskgate_camera_up",
-            "1 if a camera of the service gives a picture that can be judged",
+            "1 if a camera of the service delivers a usable picture",
             ["camera"],
             registry=registry,
         )

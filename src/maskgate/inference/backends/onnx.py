@@ -46,7 +46,7 @@ class OnnxBackend:
             raise MaskgateError(f"{self.name}: ONNX Runtime cannot run it: {error}") from error
         if probabilities.shape != (len(pictures), labels.COUNT):  # a graph may declare others
             raise MaskgateError(
-                f"{self.name}: gives {probabilities.shape} for {len(pictures)} photos, not"
+                f"{self.name}: returns {probabilities.shape} for {len(pictures)} photos, not"
                 f" {labels.COUNT} probabilities each; it is no network of maskgate"
             )
         return Prediction(probabilities, np.full(len(pictures), np.nan, dtype=np.float32))

@@ -110,7 +110,7 @@ function drawVerdicts() {
     .filter((verdict, at) => verdict && !unavailable(first, others[at]));
   const notes = new Set(verdicts.flatMap((verdict) => verdict.notes));
   if (verdicts.length && others.length > 1) {
-    notes.add("Each verdict is of two alone. Of many pairs, one in twenty is called better or worse by chance; maskgate compare with all of them corrects for that.");
+    notes.add("Each verdict compares one pair only. Among many pairs that do not differ, one in twenty is called better or worse by chance; give all runs to maskgate compare to correct for that.");
   }
   parts.push(...[...notes].map((note) => element("p", { class: "soft" }, note)));
   if (verdicts.length === 1 && others.length === 1) parts.push(forest(verdicts[0]));

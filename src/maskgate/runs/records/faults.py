@@ -20,7 +20,7 @@ def no_run(path: Path) -> MaskgateError:
 
 def no_runs(folder: Path) -> MaskgateError:
     """The error for a folder without runs."""
-    return MaskgateError(f"{folder}: holds no runs; `maskgate train` makes them")
+    return MaskgateError(f"{folder}: contains no runs; `maskgate train` makes them")
 
 
 def damaged(path: Path, reason: str, remedy: str = REMEDY) -> MaskgateError:
