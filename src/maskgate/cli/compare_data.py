@@ -47,9 +47,7 @@ def compare_data(
     ] = None,
     photos: Annotated[
         int,
-        typer.Option(
-            min=20, max=20_000, help="Photos to measure in each set, of random people."
-        ),
+        typer.Option(min=20, max=20_000, help="Photos to measure in each set, of random people."),
     ] = 1000,
     detector_file: DetectorFile = None,
     cache: Cache = None,
