@@ -35,7 +35,7 @@ KINDS: Final = {
     "unknown age_group": "Correct the group: it must lie within one of <30, 30–59, ≥60.",
     NO_SUCH_CLASS: "Map the class to words of mask, gender and age group with --map.",
     NO_SUCH_WORD: "Check the spelling of the word in --map, or in the recipe's map.",
-    NO_COLUMN: "It is not learned: name its column with --mask-column, --gender-column or"
+    NO_COLUMN: "It is not trained on: name its column with --mask-column, --gender-column or"
     " --age-column, if there is one.",
     "contradictory labels": "The labels of one row contradict each other: correct one of them.",
     "contradictory rows": "Two rows of one folder differ: remove the wrong one.",
