@@ -1,12 +1,12 @@
 """The rate falls to what the machine can do, and rises again."""
 
-import threading
 import time
 from typing import get_type_hints
 
 import pytest
 
 from maskgate.cli.watch import watch
+from maskgate.core.signals import StopRequest
 from maskgate.door.watching.pace import LOAD, SLOWEST, Pace
 
 
@@ -34,7 +34,7 @@ def test_a_low_target_stays() -> None:
 
 
 def test_rounds_are_apart_and_the_end_is_not_waited_for() -> None:
-    pace, stopping = Pace(50), threading.Event()
+    pace, stopping = Pace(50), StopRequest()
     start = time.monotonic()
     for _ in range(11):
         pace.wait(stopping)

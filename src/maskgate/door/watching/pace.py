@@ -1,8 +1,9 @@
 """How often frames are judged: as often as asked for, or as often as the machine can."""
 
-import threading
 import time
 from typing import Final
+
+from maskgate.core.signals import StopRequest
 
 LOAD: Final = 0.8  # largest share of the time that judging takes; the rest is for decoding
 SLOWEST: Final = 2.5  # rounds a second: a verdict needs three frames in two seconds
@@ -26,7 +27,7 @@ class Pace:
         lowest = min(SLOWEST, self.target)
         self.rate = max(lowest, min(self.target, possible, self.rate * _RISE))
 
-    def wait(self, stopping: threading.Event) -> None:
+    def wait(self, stopping: StopRequest) -> None:
         """Wait until the next round is due, or for the end."""
         now = time.monotonic()
         self._due = max(self._due + 1 / self.rate, now)

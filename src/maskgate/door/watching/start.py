@@ -1,14 +1,13 @@
 """From the options of `maskgate watch` to running cameras."""
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskgate.core.interruption import Interrupted
 from maskgate.core.progress import say
-from maskgate.core.signals import handle_signals
+from maskgate.core.signals import StopRequest, handle_signals
 from maskgate.door import readings
 from maskgate.door.cameras.frames import Camera
 from maskgate.door.cameras.live import LiveCamera
@@ -44,7 +43,7 @@ def watch(options: Options, sinks: Sequence[Sink]) -> None:
     """Watch until a signal, or until all videos and folders have ended. Raises MaskgateError,
     before any event is sent."""
     hardening.forbid_core_dumps()
-    stopping = threading.Event()
+    stopping = StopRequest()
 
     def stop(*_: object) -> None:
         if stopping.is_set():  # a second signal ends it at once
