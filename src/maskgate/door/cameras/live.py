@@ -9,6 +9,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from maskgate.core.progress import log
+from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.cameras.video import Video, VideoError
@@ -16,7 +17,6 @@ from maskgate.door.cameras.video import Video, VideoError
 FIRST_WAIT: Final = 0.5  # seconds before the camera is opened again; doubled each time …
 LONGEST_WAIT: Final = 30.0  # … up to this, with up to half of it less, so that not all come at once
 _STEADY: Final = 10.0  # seconds of frames after which waiting starts anew
-_STOP_TIME: Final = 0.3  # seconds for the thread to end; it is left alone if it hangs
 
 
 def waiting_time(failures: int, draw: float) -> float:
@@ -57,7 +57,7 @@ class LiveCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(_STOP_TIME)
+        reader_thread.join(self._thread)
 
     def _run(self) -> None:
         failures, reason = 0, ""

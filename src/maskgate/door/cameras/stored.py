@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from maskgate.core.progress import log
+from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.cameras.video import Video, VideoError
@@ -20,7 +21,6 @@ from maskgate.imaging.pixels import PhotoError
 
 _AHEAD: Final = 2  # frames that are decoded before they are needed
 _WAIT: Final = 0.25  # seconds for the next frame, then others are looked at
-_STOP_TIME: Final = 1.0  # seconds for the thread to end
 
 
 class StoredCamera:
@@ -55,8 +55,7 @@ class StoredCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_TIME)
+        reader_thread.join(self._thread)
 
     def _run(self) -> None:
         try:
