@@ -3,26 +3,27 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import Final
+
+_LOOK: Final = 0.05  # seconds between looks whether to stop
 
 
 class StopRequest:
-    """A request to stop, for one thread that waits for it.
+    """A request to stop, which a signal handler may `set` at any moment.
 
-    A signal handler may call `set` at any moment. That of threading.Event takes a lock, and hangs
-    if the interrupted thread has it.
+    threading.Event cannot be used: its `set` takes a lock, and hangs if the interrupted thread has
+    it, as queues do.
     """
 
     def __init__(self) -> None:
-        self._queue = SimpleQueue[None]()  # its `put` is reentrant
         self._is_set = False
 
     def set(self) -> None:
         """Stop."""
         self._is_set = True
-        self._queue.put(None)
 
     def is_set(self) -> bool:
         """Whether to stop."""
@@ -30,9 +31,9 @@ class StopRequest:
 
     def wait(self, seconds: float) -> None:
         """Wait for the request, at most so long; 0 or less does not wait."""
-        if not self._is_set and seconds > 0:
-            with contextlib.suppress(Empty):
-                self._queue.get(timeout=seconds)
+        end = time.monotonic() + seconds
+        while not self._is_set and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK))
 
 
 @contextlib.contextmanager
