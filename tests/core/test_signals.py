@@ -13,7 +13,7 @@ from maskgate.core.signals import StopRequest, handle_signals
 
 _SIGNALS_AT_ANY_MOMENT = """
 import random, signal, time
-from {module} import {name} as Request
+from maskgate.core.signals import StopRequest
 
 def stop(*_):
     request.set()
@@ -21,7 +21,7 @@ def stop(*_):
 signal.signal(signal.SIGALRM, stop)
 end, number = time.monotonic() + 2, 0
 while time.monotonic() < end:
-    request = Request()
+    request = StopRequest()
     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 3e-4))
     while not request.is_set():
         request.wait(1e-5)
@@ -33,10 +33,8 @@ print(number)
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")
 def test_a_handler_may_interrupt_any_step_of_waiting() -> None:
     """With threading.Event it hangs within a second: a handler runs while its lock is held."""
-    code = _SIGNALS_AT_ANY_MOMENT.format(module="maskgate.core.signals", name="StopRequest")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    command = [sys.executable, "-c", _SIGNALS_AT_ANY_MOMENT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert int(done.stdout) > 100
 
 
