@@ -12,7 +12,7 @@ from maskgate.core.progress import log
 from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
-from maskgate.door.cameras.video import Video, VideoError
+from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
 
 FIRST_WAIT: Final = 0.5  # seconds before the camera is opened again; doubled each time …
 LONGEST_WAIT: Final = 30.0  # … up to this, with up to half of it less, so that not all come at once
@@ -57,7 +57,7 @@ class LiveCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        reader_thread.join(self._thread)
+        reader_thread.join(self._thread, OPEN_TIME)
 
     def _run(self) -> None:
         failures, reason = 0, ""

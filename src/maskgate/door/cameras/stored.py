@@ -14,7 +14,7 @@ from maskgate.core.progress import log
 from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
-from maskgate.door.cameras.video import Video, VideoError
+from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files, pixels
 from maskgate.imaging.pixels import PhotoError
@@ -55,7 +55,7 @@ class StoredCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        reader_thread.join(self._thread)
+        reader_thread.join(self._thread, OPEN_TIME)
 
     def _run(self) -> None:
         try:
