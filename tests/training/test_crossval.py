@@ -1,3 +1,4 @@
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,12 @@ from maskgate.faces.view import View
 from maskgate.imaging import pixels
 from maskgate.inference import loading
 from maskgate.inference.backends import torch as torch_backend
+from maskgate.model.network import Network
 from maskgate.pipeline import cache as caches
 from maskgate.runs import RunFolder, tables
 from maskgate.runs.records.results import Results
 from maskgate.training import scoring
+from maskgate.training.callbacks import Callbacks, Row
 
 NetworkInput = Callable[..., "np.ndarray"]
 
@@ -429,3 +432,16 @@ def test_the_cache_is_not_needed_to_resume(people: Path, tmp_path: Path) -> None
     store, problems = caches.build(photos, View(Geometry(16, 12)), tmp_path)
     assert len(store) == len(photos.table)
     assert not problems
+
+
+def test_the_networks_of_finished_folds_leave_memory(train: Train, tmp_path: Path) -> None:
+    """Accelerate keeps what it has prepared: networks, optimisers, and the loss scaling of fp16."""
+    counts: list[int] = []
+
+    def count(row: Row) -> None:
+        gc.collect()
+        counts.append(sum(type(each) is Network for each in gc.get_objects()))
+
+    train(tmp_path / "run", "training.epochs=1", callbacks=(Callbacks(on_epoch_end=count),))
+    assert len(counts) == 2, "one epoch in each of two folds"
+    assert counts[0] == counts[1]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from maskgate.config import arguments
 from maskgate.config.settings import WRONG_ARGUMENTS, Component, lookup
@@ -22,19 +22,25 @@ class Average:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.model = AveragedModel(network, avg_fn=self._moved, use_buffers=True)
+        self.model = AveragedModel(network, multi_avg_fn=self._update, use_buffers=True)
 
     @property
     def averaged(self) -> nn.Module | None:
         return self.model.module if int(self.model.n_averaged) else None
 
-    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
-        """The new average, from `before`, the average of `count` weights, and the weights `now`."""
+    def share(self, count: int) -> float:
+        """The share (0 to 1) of new weights in the average, after `count` that are in it."""
         raise NotImplementedError
 
-    def _moved(self, before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        # The norms' counters of batches are integers: they are copied, not averaged.
-        return self.mean(before, now, int(count)) if now.is_floating_point() else now
+    def _update(self, averages: PARAM_LIST, weights: PARAM_LIST, _: Tensor | int) -> None:
+        """Update averages in place from as many tensors of weights, all of one type."""
+        if averages[0].is_floating_point():
+            # This count is on the CPU. The one that is given is on the device: to read it is to
+            # wait for all updates so far.
+            share = self.share(int(self.model.n_averaged))
+            torch._foreach_lerp_(averages, weights, share)
+        else:  # the norms' counters of batches
+            torch._foreach_copy_(averages, weights)
 
     def after_update(self) -> None:
         """Call after every update of the network."""
@@ -62,8 +68,8 @@ class EMA(Average):
         self.decay = decay
         super().__init__(network)
 
-    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
-        return before.lerp(now, 1 - min(self.decay, (1 + count) / (10 + count)))
+    def share(self, count: int) -> float:
+        return 1 - min(self.decay, (1 + count) / (10 + count))
 
     def after_update(self) -> None:
         self.model.update_parameters(self.network)
@@ -82,8 +88,8 @@ class SWA(Average):
         self.start = start
         super().__init__(network)
 
-    def mean(self, before: Tensor, now: Tensor, count: int) -> Tensor:
-        return before + (now - before) / (count + 1)
+    def share(self, count: int) -> float:
+        return 1 / (count + 1)
 
     def after_epoch(self, share_done: float) -> None:
         if share_done > self.start:

@@ -175,7 +175,7 @@ def _span(length: int, share: float) -> tuple[int, int]:
 
 
 def _random_partner(photos: Tensor) -> Tensor:
-    return torch.randperm(len(photos)).to(photos.device)
+    return torch.randperm(len(photos)).to(photos.device, non_blocking=True)
 
 
 def _same_class(photos: Tensor, target: Target) -> Tensor:
@@ -185,7 +185,7 @@ def _same_class(photos: Tensor, target: Target) -> Tensor:
     for number in range(int(group.max()) + 1):
         rows = order[group[order] == number]
         partner[rows] = rows.roll(1)
-    return partner.to(photos.device)
+    return partner.to(photos.device, non_blocking=True)
 
 
 def _halves(photos: Tensor, partner: Tensor, low: float, high: float) -> Mixed:

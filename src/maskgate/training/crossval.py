@@ -227,7 +227,7 @@ def _fit_fold(
         labelled,
         options=options,
         checkpoint=checkpoint,
-        accelerator=accelerator,
+        accelerator=processes.new_accelerator(recipe.training.precision),
         run_progress=run_progress,
     )
     if tracking is not None:

@@ -127,7 +127,7 @@ def find(recipe: Recipe, options: TrainOptions, low: float, high: float, updates
                 group["lr"] = rate * group.get("lr_scale", 1.0)
             photos, target = next(batches)
             seed = derive(recipe.seed, data.fold, "lr", number)
-            return step.update(photos, target, seed).loss_sum / len(photos)
+            return step.update(photos, target, seed).loss_sum.item() / len(photos)
 
         return run_sweep(low, high, updates, update)
 

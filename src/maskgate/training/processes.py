@@ -31,10 +31,19 @@ def start(precision: str) -> Accelerator:
     # It would also fill all new memory, to make faults of kernels seen: a tenth of a step's time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
-        mixed = "no" if precision == "fp32" else precision
-        return Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
+        return new_accelerator(precision)
     except ValueError as error:
         raise MaskgateError(f"training.precision={precision}: {error}") from error
+
+
+def new_accelerator(precision: str) -> Accelerator:
+    """A new accelerator, in processes that have been started; every fold has one of its own.
+
+    An accelerator keeps the networks and optimisers that it has prepared, and the loss scaling of
+    fp16, which depends on the training so far.
+    """
+    mixed = "no" if precision == "fp32" else precision
+    return Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
 
 
 def _keep_memory() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from maskgate import labels
@@ -42,6 +43,10 @@ class Fitted:
     epochs: int
 
 
+def _zero() -> Tensor:
+    return torch.zeros((), dtype=torch.float64)
+
+
 @dataclass
 class State:
     """The position of a fold's training, as saved in a checkpoint."""
@@ -49,7 +54,8 @@ class State:
     epoch: int = 0
     update: int = 0  # of this epoch: the sampler's position
     updates: int = 0  # of all epochs
-    loss_sum: float = 0.0  # of this epoch's photos in this process
+    # Of this epoch's photos in this process, float64, on the device once there is an update.
+    loss_sum: Tensor = field(default_factory=_zero)
     seconds: float = 0.0
     history: list[Row] = field(default_factory=list)
     best: dict[str, Any] | None = None  # epoch, score and weights
@@ -65,7 +71,7 @@ class State:
 
     def add_update(self, update: Update) -> None:
         """Count an update."""
-        self.loss_sum += update.loss_sum
+        self.loss_sum = self.loss_sum + update.loss_sum
         self.mixed[update.mixing] = self.mixed.get(update.mixing, 0) + 1
         self.update += 1
         self.updates += 1
@@ -81,7 +87,7 @@ class State:
     def end_epoch(self, row: Row) -> None:
         """Start the next epoch, and add `row` to the history."""
         self.history.append(row)
-        self.epoch, self.update, self.loss_sum = self.epoch + 1, 0, 0.0
+        self.epoch, self.update, self.loss_sum = self.epoch + 1, 0, _zero()
 
     def fitted(self, weights: dict[str, Tensor]) -> Fitted:
         """The trained fold. Its validation photos must have been predicted."""

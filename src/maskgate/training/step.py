@@ -22,9 +22,12 @@ from maskgate.pipeline.target import Target
 
 @dataclass(frozen=True)
 class Update:
-    """A finished step: the sum of the losses of this process's photos, and the mixer's name."""
+    """A step: the sum of the losses of this process's photos, and the mixer's name.
 
-    loss_sum: float
+    The sum is a float64 on the device, which may still be computing it: to read it is to wait.
+    """
+
+    loss_sum: Tensor
     mixing: str
 
 
@@ -122,7 +125,8 @@ class TrainingStep:
         # At least two photos per part: batch normalisation fails with one.
         count = min(self.accumulate, max(1, len(photos) // 2))
         parts = list(zip(*(t.tensor_split(count) for t in (mixed.photos, *targets)), strict=True))
-        accelerator, total = self.accelerator, 0.0
+        accelerator = self.accelerator
+        total = torch.zeros((), dtype=torch.float64, device=accelerator.device)
         for number, tensors in enumerate(parts, 1):
             last = number == len(parts)
             with nullcontext() if last else accelerator.no_sync(self.network):
@@ -135,7 +139,7 @@ class TrainingStep:
                 # The gradients of all processes are averaged; shares and parts may differ in size.
                 share = len(part) * accelerator.num_processes / self.size
                 accelerator.backward(loss * share)
-            total += loss.item() * len(part)
+            total += loss.detach().double() * len(part)
         return Update(total, mixed.name)
 
     def _use_less_memory(self, error: Exception) -> None:

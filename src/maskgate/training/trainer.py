@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from maskgate.training.kept_network import KeptNetwork
 from maskgate.training.state import Fitted, State
 from maskgate.training.step import TrainingStep, is_out_of_memory, weights
 from maskgate.training.validation import Probabilities, Validator
+
+LOSS_CHECK: Final = 16  # updates until their losses are read, which waits for the device
 
 
 class Trainer:
@@ -97,19 +99,17 @@ class Trainer:
             self.schedule.step_update(state.updates)
             # Forward, loss, backward and step.
             update = self.step.update(photos, target, self._seed_of_update())
-            if not np.isfinite(update.loss_sum):
-                raise MaskgateError(
-                    f"fold {self.data.fold}, epoch {state.epoch + 1}: the loss is"
-                    f" {update.loss_sum}; lower optimizer.lr, or set training.clip_norm"
-                )
             state.add_update(update)
             self.kept.after_update()
+            if state.update % LOSS_CHECK == 0:
+                self._check_loss()
             if self.timer.is_due():
                 state.seconds += time.monotonic() - since
                 self._save()
                 since = time.monotonic()
             for each in self.callbacks:
                 each.on_update_end(state.updates)
+        self._check_loss()
         state.add_drawn(batches, self.data.table)
         state.seconds += time.monotonic() - since
 
@@ -178,7 +178,7 @@ class Trainer:
     def _row(self) -> Row:
         """An epoch's row of the history, without validation scores."""
         state, step = self.state, self.step
-        loss_sum = sum(gather_object([state.loss_sum]))
+        loss_sum = sum(gather_object([state.loss_sum.item()]))
         return {
             "fold": self.data.fold,
             "epoch": state.epoch + 1,
@@ -222,6 +222,15 @@ class Trainer:
         self.state.seconds += time.monotonic() - since
         return augmented, plain, last
 
+    def _check_loss(self) -> None:
+        """Raise MaskgateError if a loss of this epoch was not finite; waits for the device."""
+        loss_sum = self.state.loss_sum.item()
+        if not np.isfinite(loss_sum):
+            raise MaskgateError(
+                f"fold {self.data.fold}, epoch {self.state.epoch + 1}: the loss is {loss_sum};"
+                " lower optimizer.lr, or set training.clip_norm"
+            )
+
     def _check_weights(self) -> None:
         self.kept.check(f"fold {self.data.fold}, update {self.state.updates}")
 
@@ -241,10 +250,11 @@ class Trainer:
 
     def _save(self) -> None:
         self._check_weights()
-        sums = gather_object([self.state.loss_sum])
+        sums = gather_object([self.state.loss_sum.item()])
         if self.accelerator.is_main_process:
             step_state = self.step.state_dict()
             position = {**vars(self.state), "accumulate": step_state.pop("accumulate")}
+            del position["loss_sum"]  # of one process
             checkpoint.save(
                 self.path,
                 {
@@ -277,11 +287,12 @@ class Trainer:
         """Restore the state of a checkpoint."""
         position = dict(content["position"])
         self.step.load_state_dict({**content, "accumulate": position.pop("accumulate")})
+        position.pop("loss_sum", None)  # of earlier versions
         self.state = State(**position)
         sums = content["loss_sums"]
         if len(sums) == self.accelerator.num_processes:
-            self.state.loss_sum = sums[self.accelerator.process_index]
-        else:
-            self.state.loss_sum = sum(sums) if self.accelerator.is_main_process else 0.0
+            self.state.loss_sum += sums[self.accelerator.process_index]
+        elif self.accelerator.is_main_process:
+            self.state.loss_sum += sum(sums)
         self.kept.load_state_dict(content["average"])
         self.schedule.load_state_dict(content["schedule"])

@@ -6,7 +6,8 @@ a product follows from the mean of the photo, so that no photo is changed in bet
 off at 0 and 255 only after the last one.
 
 A transform has `random_count`, how many random numbers it takes of each photo, and `matrices`
-(N, 4, 4) float64, for photos whose mean colour is `mean` (N, 3), values 0–255.
+(N, 4, 4) float64, for photos whose mean colour is `mean` (N, 3), values 0–255. All are on the
+photos' device, because to read a mean from a GPU is to wait for it.
 """
 
 import math
@@ -51,19 +52,20 @@ class ColorJitter:
         brightness, contrast, saturation, hue = (
             draws.between(u[:, column], *limits) for column, limits in enumerate(self.ranges)
         )
-        total = identity(len(u), 4)
+        total = identity(len(u), 4, u.device)
         order = u[:, 4:8].argsort(dim=1)
         for place in range(4):
             each = torch.stack(
                 [
-                    blended(brightness, torch.zeros(3, 4, dtype=u.dtype)),
+                    blended(brightness, u.new_zeros(3, 4)),
                     blended(contrast, _mean_grey(total, mean)),
-                    blended(saturation, _grey()),
+                    blended(saturation, _grey(u)),
                     rotated_hue(hue),
                 ]
             )
-            total = each[order[:, place], torch.arange(len(u))] @ total
-        return torch.where((u[:, 8] < self.p)[:, None, None], total, identity(len(u), 4))
+            total = each[order[:, place], torch.arange(len(u), device=u.device)] @ total
+        is_chosen = (u[:, 8] < self.p)[:, None, None]
+        return torch.where(is_chosen, total, identity(len(u), 4, u.device))
 
 
 class BrightnessContrast:
@@ -81,10 +83,11 @@ class BrightnessContrast:
     def matrices(self, u: Tensor, _: Tensor) -> Tensor:
         matrices = blended(
             1 + draws.between(u[:, 0], -self.contrast, self.contrast),
-            torch.zeros(3, 4, dtype=u.dtype),
+            u.new_zeros(3, 4),
         )
         matrices[:, :3, 3] = 255 * draws.between(u[:, 1:2], -self.brightness, self.brightness)
-        return torch.where((u[:, 2] < self.p)[:, None, None], matrices, identity(len(u), 4))
+        is_chosen = (u[:, 2] < self.p)[:, None, None]
+        return torch.where(is_chosen, matrices, identity(len(u), 4, u.device))
 
 
 Colour = ColorJitter | BrightnessContrast
@@ -99,12 +102,13 @@ class Recolour:
 
     def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         floats = photos.to(torch.float32, memory_format=torch.contiguous_format)
-        mean = floats.mean((2, 3)).double().cpu()
-        total = identity(len(photos), 4)
+        mean = floats.mean((2, 3)).double()
+        total = identity(len(photos), 4, photos.device)
+        u = u.to(photos.device, non_blocking=True)
         parts = draws.split(u, [transform.random_count for transform in self.transforms])
         for transform, part in zip(self.transforms, parts, strict=True):
             total = transform.matrices(part, _applied(total, mean)) @ total
-        matrices = total[:, :3].float().to(photos.device)
+        matrices = total[:, :3].float()
         flat = floats.flatten(2)
         changed = torch.baddbmm(matrices[:, :, 3:], matrices[:, :, :3], flat)
         return changed.clamp_(0, 255).view_as(floats)
@@ -114,7 +118,7 @@ def blended(factor: Tensor, other: Tensor) -> Tensor:
     """Matrices (N, 4, 4) for `factor` (N,) of each colour and 1 − factor of the `other` matrix's,
     (3, 4) or (N, 3, 4)."""
     share = factor[:, None, None]
-    matrices = identity(len(factor), 4)
+    matrices = identity(len(factor), 4, factor.device)
     matrices[:, :3] = share * matrices[:, :3] + (1 - share) * other
     return matrices
 
@@ -122,8 +126,9 @@ def blended(factor: Tensor, other: Tensor) -> Tensor:
 def rotated_hue(hue: Tensor) -> Tensor:
     """Matrices (N, 4, 4) that turn all colours by `hue` (N,), 1 being the whole circle."""
     angle = 2 * math.pi * hue[:, None, None]
-    turn = angle.sin() * _AROUND_GREY + (1 - angle.cos()) * _AROUND_GREY @ _AROUND_GREY
-    matrices = identity(len(hue), 4)
+    around_grey = _AROUND_GREY.to(hue.device, non_blocking=True)
+    turn = angle.sin() * around_grey + (1 - angle.cos()) * around_grey @ around_grey
+    matrices = identity(len(hue), 4, hue.device)
     matrices[:, :3, :3] += turn  # Rodrigues' formula
     return matrices
 
@@ -136,15 +141,16 @@ def _applied(matrices: Tensor, colours: Tensor) -> Tensor:
     return (matrices[:, :3, :3] @ colours[:, :, None])[:, :, 0] + matrices[:, :3, 3]
 
 
-def _grey() -> Tensor:
-    """The matrix (3, 4) that makes every colour grey."""
-    matrix = torch.zeros(3, 4, dtype=torch.float64)
-    matrix[:, :3] = _GREY
+def _grey(like: Tensor) -> Tensor:
+    """The matrix (3, 4) that makes every colour grey, of the type and on the device of `like`."""
+    matrix = like.new_zeros(3, 4)
+    matrix[:, :3] = _GREY.to(like.device, non_blocking=True)
     return matrix
 
 
 def _mean_grey(total: Tensor, mean: Tensor) -> Tensor:
     """The matrices (N, 3, 4) that make every colour the mean grey of the photos after `total`."""
-    matrices = torch.zeros(len(mean), 3, 4, dtype=torch.float64)
-    matrices[:, :, 3] = (_applied(total, mean) @ _GREY)[:, None]
+    matrices = mean.new_zeros(len(mean), 3, 4)
+    grey = _GREY.to(mean.device, non_blocking=True)
+    matrices[:, :, 3] = (_applied(total, mean) @ grey)[:, None]
     return matrices

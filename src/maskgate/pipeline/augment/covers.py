@@ -63,14 +63,17 @@ class RandomErasing:
         top = draws.integers(u[:, 0], height - tall + 1)
         left = draws.integers(u[:, 1], width - wide + 1)
         rectangle = _rectangle(photos, (top, top + tall, left, left + wide))
-        colour = self.colour.to(photos.dtype).view(-1, 1, 1).to(photos.device)
+        colour = self.colour.to(photos.dtype).view(-1, 1, 1)
+        colour = colour.to(photos.device, non_blocking=True)
         return torch.where(rectangle, colour, photos)
 
 
 def _rectangle(photos: Tensor, corners: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
     """The pixels (N, 1, H, W) of each photo from top to bottom and left to right, each (N,)."""
     height, width = photos.shape[2:]
-    top, bottom, left, right = (each.long().to(photos.device)[:, None] for each in corners)
+    top, bottom, left, right = (
+        each.long().to(photos.device, non_blocking=True)[:, None] for each in corners
+    )
     y = torch.arange(height, device=photos.device)
     x = torch.arange(width, device=photos.device)
     rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)

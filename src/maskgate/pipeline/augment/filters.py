@@ -38,7 +38,7 @@ class Solarize:
 
     def __call__(self, photos: Tensor, u: Tensor) -> Tensor:
         photos = whole_values(photos)  # resampling leaves 99.999 of 100
-        is_chosen = (u[:, 0] < self.p).to(photos.device)[:, None, None, None]
+        is_chosen = (u[:, 0] < self.p).to(photos.device, non_blocking=True)[:, None, None, None]
         return torch.where(is_chosen & (photos >= self.threshold), 255 - photos, photos)
 
 
@@ -58,13 +58,17 @@ class Blur:
         floats, sigma = photos.float(), draws.between(u[rows, 0], *self.sigma)
         channels = rows.numel() * 3
         # Every photo has its own kernels: photos and channels are the groups of one convolution.
-        planes = floats[rows.to(photos.device)].flatten(0, 1)[None]
-        across, down = (_kernels(size, sigma).float().to(planes.device) for size in self.sizes)
+        index = rows.to(photos.device, non_blocking=True)
+        planes = floats[index].flatten(0, 1)[None]
+        across, down = (
+            _kernels(size, sigma).float().to(photos.device, non_blocking=True)
+            for size in self.sizes
+        )
         borders = [self.sizes[0] // 2] * 2 + [self.sizes[1] // 2] * 2
         planes = functional.pad(planes, borders, mode="reflect")
         planes = functional.conv2d(planes, across[:, None, None, :], groups=channels)
         planes = functional.conv2d(planes, down[:, None, :, None], groups=channels)
-        floats[rows.to(photos.device)] = planes.view(len(rows), *photos.shape[1:])
+        floats[index] = planes.view(len(rows), *photos.shape[1:])
         return floats
 
 

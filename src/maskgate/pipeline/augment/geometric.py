@@ -236,7 +236,7 @@ def _moved(photos: Tensor, matrices: Tensor, size: Size) -> Tensor:
 def _resampled(photos: Tensor, matrices: Tensor, size: Size, resampling: Resampling) -> Tensor:
     """The photos at the places that the matrices give, as float (N, 3, height, width)."""
     floats = photos.to(torch.float32, memory_format=torch.contiguous_format)
-    fill = torch.tensor(resampling.fill, device=photos.device)[:, None, None]
+    fill = torch.tensor(resampling.fill).to(photos.device, non_blocking=True)[:, None, None]
     is_filled = resampling.padding == "zeros" and any(resampling.fill)
     sampled = functional.grid_sample(
         floats - fill if is_filled else floats,
@@ -259,5 +259,5 @@ def _grid(photos: Tensor, matrices: Tensor, size: Size) -> Tensor:
     x, y = (torch.arange(side, dtype=scaled.dtype)[:, None] + 0.5 for side in (size[1], size[0]))
     columns = x * scaled[:, None, :, 0] + scaled[:, None, :, 2]
     rows = y * scaled[:, None, :, 1]
-    columns, rows = (each.float().to(photos.device) for each in (columns, rows))
+    columns, rows = (each.float().to(photos.device, non_blocking=True) for each in (columns, rows))
     return rows[:, :, None] + columns[:, None]

@@ -42,7 +42,7 @@ class RandAugment:
                 operation = operations[choice][-1 if second else 0]
                 rows_of.setdefault(operation, []).append(row)
             for operation, rows in rows_of.items():
-                index = torch.tensor(rows, device=photos.device)
+                index = torch.tensor(rows).to(photos.device, non_blocking=True)
                 photos.index_copy_(0, index, operation(photos.index_select(0, index)))
         return photos
 
