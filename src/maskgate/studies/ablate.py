@@ -77,6 +77,20 @@ class Study:
         return [run.path for group in each if not left.intersection(group) for run in group]
 
 
+@dataclass(frozen=True)
+class _CheckedRecipe:
+    """A recipe that has passed all checks, with an available face detector."""
+
+    name: str  # REFERENCE, or the change's
+    recipe: Recipe
+    data_digest: str
+    folds: int  # of a run
+
+    @classmethod
+    def of(cls, name: str, recipe: Recipe, data: TrainingData) -> "_CheckedRecipe":
+        return cls(name, recipe, data.digest, len(data.folds))
+
+
 def applicable_changes(
     load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], options: TrainOptions
 ) -> list[Change]:
@@ -128,62 +142,12 @@ def plan(
             f"{options.name}: folds.kind=all has no validation, so nothing can be compared; set"
             " folds.kind to kfold or holdout"
         )
-    recipes = _load_changes(load, reference, changes)
-    ready: list[tuple[str, Recipe, str]] = []
-    faults: list[str] = []
-    first: TrainingData | None = None
-    for name, recipe in recipes.items():
-        say(f"checking {name}")
-        try:
-            preflight.check_recipe(recipe, options.name, options.trust)
-            recipe = preflight.with_detector(recipe, options, options.name)
-            same_data = first is not None and _data_settings(recipe) == _data_settings(ready[0][1])
-            prepared = first if same_data and first is not None else prepare(recipe, options)
-            preflight.check_data(recipe, prepared, 1)
-        except MaskgateError as error:
-            if first is None:  # an error in the reference is one in all
-                raise
-            faults.append(f"change {name}: {error}")
-            continue
-        first = first or prepared
-        if fault := comparability.mismatch(
-            first.validated("the recipe"), prepared.validated(f"change {name}")
-        ):
-            faults.append(fault)
-        ready.append((name, recipe, prepared.digest))
-    runs = []
-    for number in range(seeds):
-        for name, recipe, digest in ready:
-            seed = reference.seed + number
-            out = folder / f"{name}-{seed}"
-            seeded = recipe.model_copy(update={"seed": seed})
-            run = RunFolder(out)
-            digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
-            damage = _damage(run)
-            run_options = replace(options, name=name, out=out)
-            runs.append(
-                PlannedRun(
-                    recipe=seeded,
-                    options=run_options,
-                    title=f"{name}, seed {seed}",
-                    digest=digest_of_run,
-                    damage=damage,
-                )
-            )
-            if damage:
-                say(f"warning: {damage}")
-            elif run.status_file.exists() and run.status().digest != digest_of_run:
-                faults.append(
-                    f"{out} has a run of another recipe or other data; give another --out, or"
-                    " remove that folder"
-                )
-    _refuse(faults)
-    assert first is not None
-    plain = reference.model_dump(mode="json")
-    differs = [
-        ", ".join(differences(plain, each.model_dump(mode="json"))) for each in recipes.values()
-    ]
-    return Study(tuple(changes), tuple(differs[1:]), tuple(runs), len(first.folds))
+    changed_recipes = _load_changes(load, reference, changes)
+    checked, faults = _check_recipes(reference, changed_recipes, options)
+    runs, run_faults = _plan_runs(checked, seeds, folder, options)
+    _refuse([*faults, *run_faults])
+    differs = [_difference(reference, recipe) for recipe in changed_recipes.values()]
+    return Study(tuple(changes), tuple(differs), tuple(runs), checked[0].folds)
 
 
 def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
@@ -219,6 +183,41 @@ def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
+
+
+def _plan_runs(
+    checked: Sequence[_CheckedRecipe], seeds: int, folder: Path, options: TrainOptions
+) -> tuple[list[PlannedRun], list[str]]:
+    """The runs of all recipes, seed by seed, and a sentence for each folder that has another run.
+    Warns of damaged runs."""
+    runs, faults = [], []
+    for number in range(seeds):
+        for each in checked:
+            planned = _plan_run(each, each.recipe.seed + number, folder, options)
+            runs.append(planned)
+            run = planned.run
+            if planned.damage:
+                say(f"warning: {planned.damage}")
+            elif run.status_file.exists() and run.status().digest != planned.digest:
+                faults.append(
+                    f"{run.path} has a run of another recipe or other data; give another --out, or"
+                    " remove that folder"
+                )
+    return runs, faults
+
+
+def _plan_run(
+    checked: _CheckedRecipe, seed: int, folder: Path, options: TrainOptions
+) -> PlannedRun:
+    recipe = checked.recipe.model_copy(update={"seed": seed})
+    out = folder / f"{checked.name}-{seed}"
+    return PlannedRun(
+        recipe=recipe,
+        options=replace(options, name=checked.name, out=out),
+        title=f"{checked.name}, seed {seed}",
+        digest=recipe.digest(checked.data_digest, *warm_start.weight_digests(recipe)),
+        damage=_damage(RunFolder(out)),
+    )
 
 
 def _damage(run: RunFolder) -> str:
@@ -288,8 +287,7 @@ def remaining(study: Study) -> str:
 def _load_changes(
     load: Callable[[Sequence[str]], Recipe], reference: Recipe, changes: Sequence[Change]
 ) -> dict[str, Recipe]:
-    """The recipe of the reference and of every change, by name. Raises MaskgateError with all
-    errors."""
+    """The recipe of every change, by its name. Raises MaskgateError with all errors."""
     if not changes:
         raise MaskgateError(
             "no changes: the recipe has no setting that can be reset to its default; give"
@@ -318,7 +316,43 @@ def _load_changes(
         else:
             recipes[change.name] = recipe
     _refuse(faults)
-    return recipes
+    return {change.name: recipes[change.name] for change in changes}
+
+
+def _check_recipes(
+    reference: Recipe, changed_recipes: dict[str, Recipe], options: TrainOptions
+) -> tuple[list[_CheckedRecipe], list[str]]:
+    """The reference and the changed recipes that can be trained, and what is wrong with changes.
+
+    Raises MaskgateError for an error in the reference, which is one in all.
+    """
+    reference = _check_settings(REFERENCE, reference, options)
+    reference_data = prepare(reference, options)
+    preflight.check_data(reference, reference_data, 1)
+    checked = [_CheckedRecipe.of(REFERENCE, reference, reference_data)]
+    faults = []
+    for name, recipe in changed_recipes.items():
+        try:
+            recipe = _check_settings(name, recipe, options)
+            same_data = _data_settings(recipe) == _data_settings(reference)
+            data = reference_data if same_data else prepare(recipe, options)
+            preflight.check_data(recipe, data, 1)
+        except MaskgateError as error:
+            faults.append(f"change {name}: {error}")
+            continue
+        if fault := comparability.mismatch(
+            reference_data.validated("the recipe"), data.validated(f"change {name}")
+        ):
+            faults.append(fault)
+        checked.append(_CheckedRecipe.of(name, recipe, data))
+    return checked, faults
+
+
+def _check_settings(name: str, recipe: Recipe, options: TrainOptions) -> Recipe:
+    """The recipe with an available face detector. Raises MaskgateError."""
+    say(f"checking {name}")
+    preflight.check_recipe(recipe, options.name, options.trust)
+    return preflight.with_detector(recipe, options, options.name)
 
 
 def _why_not_comparable(reference: Recipe, recipe: Recipe) -> str:
@@ -340,6 +374,12 @@ def _why_not_comparable(reference: Recipe, recipe: Recipe) -> str:
 def _data_settings(recipe: Recipe) -> tuple[object, ...]:
     """The parts of a recipe that `prepare` reads."""
     return recipe.data, recipe.labels, recipe.photo, recipe.pseudo, recipe.folds
+
+
+def _difference(reference: Recipe, recipe: Recipe) -> str:
+    """The settings in which a recipe differs, as `key.sub=value, …`."""
+    settings, changed_settings = (each.model_dump(mode="json") for each in (reference, recipe))
+    return ", ".join(differences(settings, changed_settings))
 
 
 def _refuse(faults: list[str]) -> None:
