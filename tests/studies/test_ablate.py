@@ -18,7 +18,7 @@ from maskgate.errors import DiskFullError, MaskgateError
 from maskgate.evaluation.compare import compare
 from maskgate.reports import ablate as page
 from maskgate.reports import compare as compare_page
-from maskgate.studies import ablate, changes
+from maskgate.studies import ablate, ablation_plan, changes
 from maskgate.training import crossval, processes
 from maskgate.training.options import TrainOptions
 
@@ -35,7 +35,7 @@ def test_every_change_of_a_recipe_can_be_undone_alone() -> None:
         for change in single_changes:
             changed = recipe.load(path, list(change.overrides))
             assert changed != base, (path.name, change)
-            fault = ablate._why_not_comparable(base, changed)
+            fault = ablation_plan._why_not_comparable(base, changed)
             assert not fault or "which attributes the model predicts" in fault, (path.name, change)
 
 
@@ -264,10 +264,10 @@ def test_a_run_is_known_again_whatever_its_recipe_asks_for(
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*overrides, *more])
 
-    applicable = ablate.applicable_changes(load, changes.leave_one_out(load([])), options)
+    applicable = ablation_plan.applicable_changes(load, changes.leave_one_out(load([])), options)
     assert {"without-pseudo", "without-flip"} <= {change.name for change in applicable}
     with processes.started("fp32") as accelerator:
-        for fit in ablate.plan(load, applicable, 1, tmp_path, options).runs:
+        for fit in ablation_plan.plan(load, applicable, 1, tmp_path, options).runs:
             assert crossval.begin(fit.recipe, fit.options, accelerator).digest == fit.digest
 
 
@@ -296,7 +296,7 @@ def test_on_a_cluster_each_run_is_a_task(
     def load(more: Sequence[str]) -> Recipe:
         return recipe.load(tiny, [*QUICK, *more])
 
-    study = ablate.plan(
+    study = ablation_plan.plan(
         load, [changes.from_override("model.dropout=0.5")], 1, tmp_path / "s", options
     )
     ablate.train(study, Cluster("ray"))

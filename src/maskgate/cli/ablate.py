@@ -95,12 +95,13 @@ def ablate(
 
     from maskgate.reports import ablate as page
     from maskgate.studies import ablate as study
+    from maskgate.studies import ablation_plan
 
     if not chosen_changes:
-        chosen_changes = study.applicable_changes(
+        chosen_changes = ablation_plan.applicable_changes(
             load_fitted, kinds.leave_one_out(load_fitted([])), options
         )
-    plan = study.plan(load_fitted, chosen_changes, seeds, folder=folder, options=options)
+    plan = ablation_plan.plan(load_fitted, chosen_changes, seeds, folder=folder, options=options)
     names = [change.name for change in plan.changes]
     rows = list(zip(names, plan.differs, strict=True))
     page.print_plan(rows, len(plan.runs), len(plan.left), study.remaining(plan))

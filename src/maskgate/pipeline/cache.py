@@ -9,7 +9,7 @@ decoded again, into new slots: what another process has mapped is never written 
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +147,9 @@ def _set_next_slot(index: sqlite3.Connection, slot: int) -> None:
     index.execute("INSERT INTO next_slot VALUES (?)", (slot,))
 
 
+_Stored = tuple[Pixels, Pixels]  # the picture, and the thumbnail of the whole photo
+
+
 def _fill(
     shards: Sequence[ShardFolder],
     index: sqlite3.Connection,
@@ -157,45 +160,57 @@ def _fill(
     """Digests of the readable photos in the table's order, and the unreadable ones."""
     stored_digests = {d for (d,) in index.execute("SELECT digest FROM pictures")}
     files = contents.file_table(photos, index)
-    digests: list[bytes | None] = [d if d in stored_digests else None for d in files["digest"]]
+    digests = [d if d in stored_digests else None for d in files["digest"]]
     missing = [row for row, d in enumerate(digests) if d is None]
-    reasons: dict[int, str] = {}
-    known_count = len(stored_digests)
+    problems = []
     if missing:
-        ((first,),) = index.execute("SELECT slot FROM next_slot")
-        free = np.arange(first, first + len(missing))
-        for each in shards:
-            each.reserve(free)
-        next_slot = iter(free.tolist())
+        next_slot = _reserve(shards, index, len(missing))
         log(f"reading {len(missing)} photos into {shards[0].folder}")
         for rows, results in _decoded(
             files["path"], missing, stored_digests, view=view, boxes=boxes
         ):
-            new = []
+            new_pictures: dict[bytes, _Stored] = {}
             for row, (content, pictures) in zip(rows, results, strict=True):
                 if isinstance(content, str):
-                    reasons[row] = content
+                    problems.append(checks.unreadable(photos.table["photo"].iloc[row], content))
                     continue
                 digests[row] = content
-                if pictures is not None and content not in stored_digests:
-                    slot = next(next_slot)
-                    for target, picture in zip(shards, pictures, strict=True):
-                        target.write(slot, picture)
-                    stored_digests.add(content)
-                    new.append((content, slot))
-            for target in shards:
-                target.flush()
-            index.executemany("INSERT INTO pictures VALUES (?, ?)", new)
-            _set_next_slot(index, first + len(stored_digests) - known_count)
-            known = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
-            contents.remember(index, files.iloc[rows].assign(digest=known))
+                if pictures is not None:  # equal photos of a chunk share one slot
+                    new_pictures[content] = pictures
+            next_slot = _write(shards, index, new_pictures, next_slot)
+            stored_digests.update(new_pictures)  # equal photos of later chunks are not decoded
+            chunk_digests = pd.Series([digests[row] for row in rows], index=rows, dtype=object)
+            contents.remember(index, files.iloc[rows].assign(digest=chunk_digests))
             index.commit()
-    names = photos.table["photo"]
-    problems = [checks.unreadable(names[row], reason) for row, reason in reasons.items()]
     return [d for d in digests if d is not None], problems
 
 
-_Stored = tuple[Pixels, Pixels]  # the picture, and the thumbnail of the whole photo
+def _reserve(shards: Sequence[ShardFolder], index: sqlite3.Connection, count: int) -> int:
+    """Reserve `count` slots after all that ever had a picture; the first of them."""
+    ((first,),) = index.execute("SELECT slot FROM next_slot")
+    for each in shards:
+        each.reserve(np.arange(first, first + count))
+    return first
+
+
+def _write(
+    shards: Sequence[ShardFolder],
+    index: sqlite3.Connection,
+    new_pictures: Mapping[bytes, _Stored],
+    first: int,
+) -> int:
+    """Write pictures, by their digests, into the slots from `first` on, and then list them in the
+    index; the next slot."""
+    slot_of = {digest: slot for slot, digest in enumerate(new_pictures, first)}
+    for digest, pictures in new_pictures.items():
+        for target, picture in zip(shards, pictures, strict=True):
+            target.write(slot_of[digest], picture)
+    for target in shards:
+        target.flush()
+    index.executemany("INSERT INTO pictures VALUES (?, ?)", slot_of.items())
+    next_slot = first + len(new_pictures)
+    _set_next_slot(index, next_slot)
+    return next_slot
 
 
 def _decoded(

@@ -1,189 +1,22 @@
 """Ablation: changes one thing of a recipe at a time, on the same folds and seeds, and compares.
 
 Every run is an ordinary run folder `NAME-SEED` in the study's folder, so that `maskgate compare
-FOLDER` and `maskgate runs FOLDER` work on it. All recipes are validated and all photos read before
-the first training. Runs are trained seed by seed, the reference first: an interrupted study has
-complete comparisons of its first seeds.
+FOLDER` and `maskgate runs FOLDER` work on it. `ablation_plan.py` says which runs there are.
 """
 
-import os
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from maskgate import cluster
 from maskgate.cluster import Cluster
-from maskgate.config.recipe import Recipe
 from maskgate.core import units
 from maskgate.core.progress import say
 from maskgate.errors import DiskError, MaskgateError
 from maskgate.evaluation import compare as comparison
-from maskgate.evaluation import groups
 from maskgate.evaluation.compare import Comparisons
-from maskgate.model import heads
-from maskgate.reports.changed_settings import differences
-from maskgate.runs import RunFolder, comparability
-from maskgate.studies.changes import REFERENCE, Change
-from maskgate.training import crossval, distribute, preflight, warm_start
-from maskgate.training.options import TrainOptions
-from maskgate.training.run_folder import is_finished
-from maskgate.training.training_data import TrainingData, prepare
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run of a study: its recipe, options and folder."""
-
-    recipe: Recipe
-    options: TrainOptions
-    title: str
-    digest: str  # of the recipe and the data
-    damage: str = ""  # what is wrong with the existing run, if anything
-
-    @property
-    def run(self) -> RunFolder:
-        assert self.options.out is not None
-        return RunFolder(self.options.out)
-
-
-@dataclass(frozen=True)
-class Study:
-    """The runs of the reference and of every change, with all seeds, in the order of training."""
-
-    changes: tuple[Change, ...]
-    differs: tuple[str, ...]  # for each change, as `key.sub=value, …`
-    runs: tuple[PlannedRun, ...]
-    folds: int  # of a run
-
-    @property
-    def left(self) -> list[PlannedRun]:
-        """The runs that are neither finished nor damaged."""
-        return [
-            planned for planned in self.runs if not planned.damage and not is_finished(planned.run)
-        ]
-
-    @property
-    def damaged(self) -> list[PlannedRun]:
-        """The existing runs that cannot be used."""
-        return [planned for planned in self.runs if planned.damage]
-
-    def trained(self) -> list[Path]:
-        """The run folders, grouped by change, the reference first; without the changes that have an
-        unfinished or damaged run."""
-        count = len(self.changes) + 1
-        left = {planned.run for planned in (*self.left, *self.damaged)}
-        each = [[planned.run for planned in self.runs[at::count]] for at in range(count)]
-        return [run.path for group in each if not left.intersection(group) for run in group]
-
-
-def applicable_changes(
-    load: Callable[[Sequence[str]], Recipe], changes: Sequence[Change], options: TrainOptions
-) -> list[Change]:
-    """The changes that can be made on their own; for the others the reason is printed.
-
-    A head that the loss needs is reset together with the loss.
-    """
-    applicable, reference = [], load([])
-    losses = [change for change in changes if change.name == "default-loss"]
-    for change in changes:
-        with_loss = [
-            Change("default-head-and-loss", change.overrides + loss.overrides)
-            for loss in (losses if change.name == "default-head" else [])
-        ]
-        for candidate in (change, *with_loss):
-            try:
-                changed = load(candidate.overrides)
-                if reason := _why_not_comparable(reference, changed):
-                    raise MaskgateError(reason)
-                preflight.check_recipe(changed, options.name, options.trust)
-            except MaskgateError as error:
-                say(f"skipped change {candidate.name}: {error}")
-                continue
-            applicable.append(candidate)
-            break
-    return applicable
-
-
-def plan(
-    load: Callable[[Sequence[str]], Recipe],
-    changes: Sequence[Change],
-    seeds: int,
-    folder: Path,
-    options: TrainOptions,
-) -> Study:
-    """The study of these changes; `load` gives the recipe with extra overrides.
-
-    Raises MaskgateError with everything that is wrong with the changes, the data and the folder,
-    before anything is trained.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise MaskgateError(
-            "the runs of an ablation are trained by one process each: start this command without"
-            " torchrun; on several machines, with --on ray"
-        )
-    reference = load([])
-    if reference.folds.kind == "all":
-        raise MaskgateError(
-            f"{options.name}: folds.kind=all has no validation, so nothing can be compared; set"
-            " folds.kind to kfold or holdout"
-        )
-    recipes = _load_changes(load, reference, changes)
-    ready: list[tuple[str, Recipe, str]] = []
-    faults: list[str] = []
-    first: TrainingData | None = None
-    for name, recipe in recipes.items():
-        say(f"checking {name}")
-        try:
-            preflight.check_recipe(recipe, options.name, options.trust)
-            recipe = preflight.with_detector(recipe, options, options.name)
-            same_data = first is not None and _data_settings(recipe) == _data_settings(ready[0][1])
-            prepared = first if same_data and first is not None else prepare(recipe, options)
-            preflight.check_data(recipe, prepared, 1)
-        except MaskgateError as error:
-            if first is None:  # an error in the reference is one in all
-                raise
-            faults.append(f"change {name}: {error}")
-            continue
-        first = first or prepared
-        if fault := comparability.mismatch(
-            first.validated("the recipe"), prepared.validated(f"change {name}")
-        ):
-            faults.append(fault)
-        ready.append((name, recipe, prepared.digest))
-    runs = []
-    for number in range(seeds):
-        for name, recipe, digest in ready:
-            seed = reference.seed + number
-            out = folder / f"{name}-{seed}"
-            seeded = recipe.model_copy(update={"seed": seed})
-            run = RunFolder(out)
-            digest_of_run = seeded.digest(digest, *warm_start.weight_digests(seeded))
-            damage = _damage(run)
-            run_options = replace(options, name=name, out=out)
-            runs.append(
-                PlannedRun(
-                    recipe=seeded,
-                    options=run_options,
-                    title=f"{name}, seed {seed}",
-                    digest=digest_of_run,
-                    damage=damage,
-                )
-            )
-            if damage:
-                say(f"warning: {damage}")
-            elif run.status_file.exists() and run.status().digest != digest_of_run:
-                faults.append(
-                    f"{out} has a run of another recipe or other data; give another --out, or"
-                    " remove that folder"
-                )
-    _refuse(faults)
-    assert first is not None
-    plain = reference.model_dump(mode="json")
-    differs = [
-        ", ".join(differences(plain, each.model_dump(mode="json"))) for each in recipes.values()
-    ]
-    return Study(tuple(changes), tuple(differs[1:]), tuple(runs), len(first.folds))
+from maskgate.studies.ablation_plan import PlannedRun, Study
+from maskgate.studies.changes import REFERENCE
+from maskgate.training import crossval, distribute, warm_start
+from maskgate.training.training_data import prepare
 
 
 def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
@@ -219,17 +52,6 @@ def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed
-
-
-def _damage(run: RunFolder) -> str:
-    """What is wrong with an existing run; empty if nothing is, or if there is no run."""
-    if not run.status_file.exists():
-        return ""
-    try:
-        run.fold_seconds()
-    except MaskgateError as error:
-        return str(error)
-    return str(groups.damage(run) or "")
 
 
 def _name(planned: PlannedRun) -> str:
@@ -280,68 +102,3 @@ def remaining(study: Study) -> str:
         f"A fit took {units.duration(low)} to {units.duration(high)}, {fits_left} are left:"
         f" {' to '.join(dict.fromkeys(total))} one after the other."
     )
-
-
-# ------------------------------------------------------------------------------ validation
-
-
-def _load_changes(
-    load: Callable[[Sequence[str]], Recipe], reference: Recipe, changes: Sequence[Change]
-) -> dict[str, Recipe]:
-    """The recipe of the reference and of every change, by name. Raises MaskgateError with all
-    errors."""
-    if not changes:
-        raise MaskgateError(
-            "no changes: the recipe has no setting that can be reset to its default; give"
-            " --change key.sub=value, or --changes FILE"
-        )
-    recipes, faults = {REFERENCE: reference}, []
-    for change in changes:
-        try:
-            recipe = load(change.overrides)
-        except MaskgateError as error:
-            faults.append(f"change {change.name}: {error}")
-            continue
-        same_as = next((name for name, other in recipes.items() if other == recipe), None)
-        if change.name in recipes:
-            faults.append(f"two changes are called {change.name}; give each its own name")
-        elif not re.fullmatch(r"[\w.=+][\w.=+-]*", change.name):
-            faults.append(
-                f"change {change.name!r}: becomes a folder name; use letters, digits and . = + - _"
-            )
-        elif same_as == REFERENCE:
-            faults.append(f"change {change.name}: does not change the recipe; leave it out")
-        elif same_as is not None:
-            faults.append(f"changes {same_as} and {change.name} are the same; leave out one")
-        elif reason := _why_not_comparable(reference, recipe):
-            faults.append(f"change {change.name}: {reason}")
-        else:
-            recipes[change.name] = recipe
-    _refuse(faults)
-    return recipes
-
-
-def _why_not_comparable(reference: Recipe, recipe: Recipe) -> str:
-    """Why scores of the two recipes cannot be compared; empty if they can."""
-    reference_labels, labels = reference.labels, recipe.labels
-    if recipe.folds != reference.folds:
-        return "changes folds, and so the validation people; set it for all runs after DATA"
-    if recipe.seed != reference.seed:
-        return "changes the seed, which is not a change of the recipe; see --seeds"
-    if heads.attributes(recipe.model.head) != heads.attributes(reference.model.head):
-        return "changes which attributes the model predicts, so the scores are not comparable"
-    if labels.truth != reference_labels.truth or (
-        labels.truth and labels.corrections != reference_labels.corrections
-    ):
-        return "changes the labels that scores are computed against; set it for all runs after DATA"
-    return ""
-
-
-def _data_settings(recipe: Recipe) -> tuple[object, ...]:
-    """The parts of a recipe that `prepare` reads."""
-    return recipe.data, recipe.labels, recipe.photo, recipe.pseudo, recipe.folds
-
-
-def _refuse(faults: list[str]) -> None:
-    if faults:
-        raise MaskgateError("; ".join(faults))

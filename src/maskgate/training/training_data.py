@@ -135,71 +135,91 @@ def _description_columns(table: pd.DataFrame) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class _DecodedSet:
+    """The usable photos of a data set, with their pictures and, if the view crops them, faces."""
+
+    photos: Photos
+    store: cache.PhotoStore
+    faces: pd.DataFrame | None  # `Boxes.table`
+
+
 def prepare(recipe: Recipe, options: TrainOptions) -> TrainingData:
     """Read, check, decode and split the data. Raises MaskgateError that lists all problems."""
-    label_settings = recipe.labels
     label_corrections = None
-    if label_settings.corrections is not None:
-        label_corrections = corrections.read(recipe_files.corrections(label_settings.corrections))
+    if recipe.labels.corrections is not None:
+        label_corrections = corrections.read(recipe_files.corrections(recipe.labels.corrections))
     # All tables are read before any photo, so that missing data is reported at once.
-    read_photos = _read(options.data, label_settings, options)
-    extra = [(data, _read(path, data, options)) for data, path in _paths(recipe.data, options)]
-    unlabelled = _unlabelled(recipe, options)
-    photo_view = view.create(recipe.photo, options.folder)
-    photos, store, faces = _decoded(read_photos, options.data, photo_view, options)
-    training_labels = training_table.training_labels(
-        read_photos, photos, label_corrections, label_settings
-    )
-    others = [
-        (data, *_decoded(photos, Path(data.path), photo_view, options))
-        for data, photos in (*extra, *unlabelled)
-    ]
+    all_photos = _read(options.data, recipe.labels, options)
+    extra_sets = [(data, _read(path, data, options)) for data, path in _paths(recipe.data, options)]
+    unlabelled_sets = _unlabelled(recipe, options)
 
-    primary_duplicates = near_duplicates_of(photos, store, options.folder)
+    photo_view = view.create(recipe.photo, options.folder)
+    primary = _decoded(all_photos, options.data, photo_view, options)
+    training_labels = training_table.training_labels(
+        all_photos, primary.photos, label_corrections, recipe.labels
+    )
+    extra = _decoded_sets(extra_sets, photo_view, options)
+    unlabelled = _decoded_sets(unlabelled_sets, photo_view, options)
+    others = [*extra, *unlabelled]
+
+    primary_duplicates = near_duplicates_of(primary.photos, primary.store, options.folder)
     # By the labels as read: neither corrections nor extra photos change the folds.
-    fold_of_photo = _folds(recipe, options, photos, primary_duplicates)
-    tables = [(data, each.table) for data, each, _, _ in others]
+    fold_of_photo = _folds(recipe, options, primary.photos, primary_duplicates)
     table = training_table.build(
         training_labels.training,
-        extra=tables[: len(extra)],
-        unlabelled=tables[len(extra) :],
-        settings=label_settings,
+        extra=[(data, decoded.photos.table) for data, decoded in extra],
+        unlabelled=[(data, decoded.photos.table) for data, decoded in unlabelled],
+        settings=recipe.labels,
         dropped=training_labels.dropped,
     )
-    joint_store = cache.joined([store, *(each for _, _, each, _ in others)])
+    store = cache.joined([primary.store, *(decoded.store for _, decoded in others)])
     near_duplicates = with_extra_photos(
-        primary_duplicates, Photos(photos.root, table), joint_store, options.folder
+        primary_duplicates, Photos(primary.photos.root, table), store, options.folder
     )
+    truth = training_labels.true.assign(
+        cluster=primary_duplicates.cluster, fold=fold_of_photo, digest=primary.store.digests
+    )
+    if primary.faces is not None:
+        truth = truth.join(primary.faces)
+    fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
+    fold_of_all[table["source"] == PRIMARY] = fold_of_photo
+    return TrainingData(
+        photos=replace(primary.photos, table=truth),
+        table=table.assign(digest=store.digests, cluster=near_duplicates.cluster, fold=fold_of_all),
+        store=store,
+        near_duplicates=near_duplicates,
+        labels=training_labels,
+        warnings=[*_warnings(primary.photos, training_labels, others), *_namesakes(table)],
+        unlabelled_root=unlabelled[-1][1].photos.root if unlabelled else Path(),
+        roots={"": primary.photos.root}
+        | {data.path: decoded.photos.root for data, decoded in others},
+        folder=options.folder,
+    )
+
+
+def _warnings(
+    photos: Photos, training_labels: TrainingLabels, others: list[tuple[DataSet, _DecodedSet]]
+) -> list[str]:
+    """A line for each kind of problem of the primary `photos` and their labels, and then of each
+    other data set."""
     # A usual name of a column is no warning, but people decide what the scores mean.
     own_problems = [
         each
         for each in photos.problems
         if each.kind not in (checks.OTHER_NAME, checks.SUBFOLDER) or each.detail == "read as person"
     ]
-    problems = [*people.people_unknown(photos), *own_problems, *people.doubtful_people(photos)]
-    warnings = checks.summary([*problems, *training_labels.problems])
-    for data, each, _, _ in others:
-        problems = [*each.problems, *people.doubtful_people(each)]
+    primary_problems = [
+        *people.people_unknown(photos),
+        *own_problems,
+        *people.doubtful_people(photos),
+        *training_labels.problems,
+    ]
+    warnings = checks.summary(primary_problems)
+    for data, decoded in others:
+        problems = [*decoded.photos.problems, *people.doubtful_people(decoded.photos)]
         warnings += [f"{line} in {data.path}" for line in checks.summary(problems)]
-    warnings += _namesakes(table)
-    truth = training_labels.true.assign(
-        cluster=primary_duplicates.cluster, fold=fold_of_photo, digest=store.digests
-    )
-    fold_of_all = np.full(len(table), NEVER, dtype=np.int64)
-    fold_of_all[table["source"] == PRIMARY] = fold_of_photo
-    return TrainingData(
-        photos=replace(photos, table=truth if faces is None else truth.join(faces)),
-        table=table.assign(
-            digest=joint_store.digests, cluster=near_duplicates.cluster, fold=fold_of_all
-        ),
-        store=joint_store,
-        near_duplicates=near_duplicates,
-        labels=training_labels,
-        warnings=warnings,
-        unlabelled_root=others[-1][1].root if unlabelled else Path(),
-        roots={"": photos.root} | {data.path: each.root for data, each, _, _ in others},
-        folder=options.folder,
-    )
+    return warnings
 
 
 def _namesakes(table: pd.DataFrame) -> list[str]:
@@ -248,10 +268,8 @@ def _read(data: Path, settings: Labels | DataSet, options: TrainOptions) -> Phot
     return photos
 
 
-def _decoded(
-    photos: Photos, data: Path, photo_view: View, options: TrainOptions
-) -> tuple[Photos, cache.PhotoStore, pd.DataFrame | None]:
-    """The usable photos (a few for a smoke test), their store and their table of faces."""
+def _decoded(photos: Photos, data: Path, photo_view: View, options: TrainOptions) -> _DecodedSet:
+    """The data set, of which a smoke test uses only a few photos."""
     if options.smoke:
         photos = photos.take(_smoke_rows(photos.table))
     face_boxes = None
@@ -265,7 +283,15 @@ def _decoded(
     faces = (
         None if face_boxes is None else face_boxes.table([bytes.fromhex(d) for d in store.digests])
     )
-    return photos, store, faces
+    return _DecodedSet(photos, store, faces)
+
+
+def _decoded_sets(
+    data_sets: list[tuple[DataSet, Photos]], photo_view: View, options: TrainOptions
+) -> list[tuple[DataSet, _DecodedSet]]:
+    return [
+        (data, _decoded(photos, Path(data.path), photo_view, options)) for data, photos in data_sets
+    ]
 
 
 def _folds(

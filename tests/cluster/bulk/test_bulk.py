@@ -13,7 +13,7 @@ import pytest
 from pyarrow import fs
 
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.block_predictor import BlockPredictor, schema
+from maskgate.cluster.bulk.block_predictor import BlockPredictor, WorkerSettings, schema
 from maskgate.cluster.bulk.parts import Manifest
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files
@@ -254,10 +254,17 @@ def test_photos_are_looked_at_again_where_their_stamps_differ(
     swapped(*map(Path, photo_listing.paths[2:4]))  # both are of one size and age now
     predictor = loading.load(trained)
     columns = schema(predictor)
-    block_predictor = BlockPredictor(
-        trained, None, False, False, photo_listing.sources, columns, predictor.digest,
-        SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
-    )  # fmt: skip
+    settings = WorkerSettings(
+        model=trained,
+        cache=None,
+        trust=False,
+        all_faces=False,
+        sources=photo_listing.sources,
+        columns=columns,
+        digest=predictor.digest,
+        driver=SimpleNamespace(set_up=lambda: None),  # type: ignore[arg-type]
+    )
+    block_predictor = BlockPredictor(settings)
 
     def listed() -> tuple[Manifest, listing.Listing]:
         photo_listing = listing.find([str(folder)])

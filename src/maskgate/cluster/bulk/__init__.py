@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from maskgate.cluster import Cluster, ray_cluster
 from maskgate.cluster.bulk import listing, parts
-from maskgate.cluster.bulk.block_predictor import BlockPredictor, schema
+from maskgate.cluster.bulk.block_predictor import BlockPredictor, WorkerSettings, schema
 from maskgate.cluster.bulk.listing import Listing
 from maskgate.cluster.bulk.parts import Manifest, Parts
 from maskgate.cluster.remote import Driver
@@ -136,18 +136,19 @@ def _write_parts(
     with ray_cluster.joined(on.address) as ray:
         ray_cluster.quieten()
         share = ray_cluster.share(ray, on.gpus_per_task)
+        settings = WorkerSettings(
+            model=order.model,
+            cache=order.cache,
+            trust=order.trust,
+            all_faces=order.all_faces,
+            sources=photos.sources,
+            columns=columns,
+            digest=output.manifest.model,
+            driver=Driver.current(share.cores),
+        )
         answered = ray.data.from_arrow(blocks).map_batches(
             BlockPredictor,
-            fn_constructor_args=(
-                order.model,
-                order.cache,
-                order.trust,
-                order.all_faces,
-                photos.sources,
-                columns,
-                output.manifest.model,
-                Driver.current(share.cores),
-            ),
+            fn_constructor_args=(settings,),
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(share.room, len(blocks))),

@@ -1,7 +1,7 @@
 """A process of the cluster: it loads the model once, then predicts block after block."""
 
 import socket
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from maskgate.cluster.bulk.parts import CONTENT
 from maskgate.cluster.remote import Driver
 from maskgate.data.contents import digest
 from maskgate.errors import MaskgateError
-from maskgate.faces.reader import Photo
 from maskgate.inference import loading
 from maskgate.inference.predictions import AGE, FACE, Predictions
 from maskgate.inference.predictor import Predictor
@@ -35,59 +34,87 @@ def schema(predictor: Predictor) -> pa.Schema:
     return pa.schema([*fields, ("fault", pa.string())])
 
 
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What each process of the cluster needs to predict blocks."""
+
+    model: Path | None  # None for the default model of the process
+    cache: Path | None
+    trust: bool  # whether the model's own code may run
+    all_faces: bool
+    sources: list[str]  # `Listing.sources`
+    columns: pa.Schema  # of the predictions
+    digest: str  # of the model, as the driver has it
+    driver: Driver
+
+
+@dataclass
+class _BlockPhoto:
+    """A photo of a block; a call of it fetches its bytes. `content_digest` is empty before, and if
+    the photo cannot be fetched."""
+
+    row: int  # in the listing
+    source: str
+    path: str
+    content_digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return listing.name(self.source, self.path)
+
+    def __call__(self) -> bytes:
+        content = listing.fetch(self.source, self.path)
+        self.content_digest = digest(content).hex()
+        return content
+
+
 class BlockPredictor:
     """Predicts blocks of photos. The model is loaded with the first block, so that an error in
-    loading is reported as that of a block; it must have the `digest` that it has for the driver.
+    loading is reported as that of a block; it must be the driver's.
 
     Its tables have an extra column CONTENT: a digest of the photo's file.
     """
 
-    def __init__(
-        self,
-        model: Path | None,
-        cache: Path | None,
-        trust: bool,
-        all_faces: bool,
-        sources: list[str],
-        columns: pa.Schema,
-        digest: str,
-        driver: Driver,
-    ) -> None:
-        self.model, self.cache, self.trust, self.all_faces = model, cache, trust, all_faces
-        self.sources, self.columns, self.driver = sources, columns, driver
-        self.digest = digest
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
         self.predictor: Predictor | None = None
 
     def __call__(self, block: pa.Table) -> pa.Table:
         if self.predictor is None:
-            self.driver.set_up()
-            self.predictor = loading.load(self.model, self.cache, trust=self.trust)
-            self._check_same(self.predictor)
-        places = [self.sources[number] for number in block["source"].to_pylist()]
-        paths = block["path"].to_pylist()
-        numbers = block["row"].to_pylist()
-        contents = dict.fromkeys(numbers, "")  # digests; empty if the photo cannot be fetched
-        photos: list[Photo] = [
-            partial(_fetch, place, path, contents, number)
-            for place, path, number in zip(places, paths, numbers, strict=True)
-        ]
-        names = [listing.name(*each) for each in zip(places, paths, strict=True)]
-        rows, predictions, faults = self.predictor.rows(photos, names, self.all_faces)
-        read = self._table([numbers[row] for row in rows], predictions)
+            self.predictor = self._load()
+        photos = self._photos(block)
+        names = [photo.name for photo in photos]
+        places, predictions, faults = self.predictor.rows(photos, names, self.settings.all_faces)
+        read = self._table([photos[place].row for place in places], predictions)
         unread = pa.Table.from_pylist(
             [
-                {"row": numbers[row], "photo": names[row], "fault": reason}
-                for row, reason in faults.items()
+                {"row": photos[place].row, "photo": names[place], "fault": reason}
+                for place, reason in faults.items()
             ],
-            schema=self.columns,
+            schema=self.settings.columns,
         )
         table = pa.concat_tables([read, unread])
-        digests = [contents[row] for row in table["row"].to_pylist()]
+        digest_of_row = {photo.row: photo.content_digest for photo in photos}
+        digests = [digest_of_row[row] for row in table["row"].to_pylist()]
         return table.append_column(CONTENT, pa.array(digests, pa.string()))
+
+    def _load(self) -> Predictor:
+        settings = self.settings
+        settings.driver.set_up()
+        predictor = loading.load(settings.model, settings.cache, trust=settings.trust)
+        self._check_same(predictor)
+        return predictor
+
+    def _photos(self, block: pa.Table) -> list[_BlockPhoto]:
+        columns = (block[name].to_pylist() for name in ("row", "source", "path"))
+        return [
+            _BlockPhoto(row, self.settings.sources[source], path)
+            for row, source, path in zip(*columns, strict=True)
+        ]
 
     def _check_same(self, predictor: Predictor) -> None:
         """Raise MaskgateError where this node predicts otherwise than the driver."""
-        if predictor.digest != self.digest:
+        if predictor.digest != self.settings.digest:
             detectors = [view.detector for view in predictor.views if view.detector is not None]
             raise MaskgateError(
                 f"{socket.gethostname()}: has another model than the node that started the command,"
@@ -99,14 +126,8 @@ class BlockPredictor:
         """Predictions with the numbers of their photos; null if the model does not predict it."""
         columns = {"row": rows, **predictions.columns(), "fault": [None] * len(rows)}
         columns["label"] = np.ma.masked_equal(columns["label"], labels.UNKNOWN)
-        return pa.table(
-            [pa.array(columns[field.name], field.type, from_pandas=True) for field in self.columns],
-            schema=self.columns,
-        )
-
-
-def _fetch(place: str, path: str, contents: dict[int, str], number: int) -> bytes:
-    """The bytes of a photo; its digest is stored in `contents`."""
-    content = listing.fetch(place, path)
-    contents[number] = digest(content).hex()
-    return content
+        arrays = [
+            pa.array(columns[field.name], field.type, from_pandas=True)
+            for field in self.settings.columns
+        ]
+        return pa.table(arrays, schema=self.settings.columns)
