@@ -92,7 +92,7 @@ def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     (artifact,) = reports(out)
     names = {each.path for each in artifact.manifest.contents}
     assert names == {"mistakes.csv", "recipe.yaml", "report.html"}
-    assert run.status().warnings == [each for each in run.status().warnings if "track" not in each]
+    assert "track" not in str(run.status().all_warnings)
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_the_old_name_of_offline_keeps_it_on_the_machine(
     monkeypatch.setenv("WANDB_MODE", "dryrun")
     out = train(tmp_path / "run", "tracking=wandb")
     assert len(files(out)) == 1
-    assert not [each for each in open_run(str(out)).status().warnings if "track" in each]
+    assert "track" not in str(open_run(str(out)).status().all_warnings)
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_nothing_is_sent_or_written_where_the_user_has_switched_it_off(
         f"{out}: not tracked by wandb at 127.0.0.1, project maskgate: WANDB_MODE is disabled"
     ]
     assert not (out / "wandb").exists()
-    assert not [each for each in open_run(str(out)).status().warnings if "track" in each]
+    assert "track" not in str(open_run(str(out)).status().all_warnings)
 
 
 def test_an_unknown_mode_is_an_error_before_the_training(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Final
 from maskgate.config.trackers import TrackerSettings
 from maskgate.core.progress import log, say
 from maskgate.errors import MaskgateError
+from maskgate.reports import run as run_report
 from maskgate.runs import RunFolder, tables
 from maskgate.tracking import names, outcome
 from maskgate.tracking.background import Background
@@ -75,23 +77,40 @@ class Tracking:
             history = tables.fold_history(self._run, number)
             self.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
 
-    def conclude(self) -> list[str]:
-        """Send the outcome of the run, whose scores and report are written, and wait for trackers;
-        a warning for each that is not complete."""
-        try:
-            warnings = self._conclude()
-        except (MaskgateError, OSError) as error:  # such as a full disk
-            warnings = [f"tracking is incomplete: {error}; the run itself is complete"]
-            self._is_closed = False
-        for warning in warnings:
-            say(f"warning: {warning}")
-        return warnings
+    def conclude(self) -> None:
+        """Send the outcome of the run, whose scores and report are written, and wait for trackers.
 
-    def _conclude(self) -> list[str]:
-        warnings = []
+        The run and its report warn of each that is not complete, until it is.
+        """
+        try:
+            faults = self._conclude()
+        except (MaskgateError, OSError) as error:  # such as a full disk
+            faults = dict.fromkeys((each.place for each in self._settings), str(error))
+            self._is_closed = False
+        warnings = {
+            place: f"tracking with {place} is incomplete: {fault}; the run itself is complete, and"
+            " the same command sends what is missing"
+            if fault
+            else ""
+            for place, fault in faults.items()
+        }
+        for warning in filter(None, warnings.values()):
+            say(f"warning: {warning}")
+        try:
+            if self._run.files.note_trackers(warnings):
+                run_report.write_again(self._run)
+        except (MaskgateError, OSError) as error:
+            say(f"warning: the run does not say how complete its tracking is: {error}")
+
+    def _conclude(self) -> dict[str, str]:
+        """By each tracker's place, what it lacks; empty if it has everything."""
+        faults: dict[str, str] = {}
         self._is_closed = True
-        with TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True) as folder:
+        with ExitStack() as folders:
             for photos in (False, True):
+                folder = folders.enter_context(
+                    TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True)
+                )
                 chosen = [
                     background
                     for background, settings in zip(self._background, self._settings, strict=True)
@@ -102,12 +121,8 @@ class Tracking:
             until = time.monotonic() + FINISH_SECONDS
             for background, settings in zip(self._background, self._settings, strict=True):
                 background.close(finished=True, seconds=max(0.0, until - time.monotonic()))
-                if reason := background.incomplete:
-                    warnings.append(
-                        f"tracking with {settings.place} is incomplete: {reason}; the run itself is"
-                        " complete, and the same command sends what is missing"
-                    )
-        return warnings
+                faults[settings.place] = faults.get(settings.place) or background.incomplete
+        return faults
 
     def _send(self, chosen: list[Background], folder: Path, photos: bool) -> None:
         result: Outcome = outcome.read(self._run, folder, photos)
