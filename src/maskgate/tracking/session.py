@@ -153,10 +153,15 @@ class Tracking:
 
 
 def send(run: RunFolder, trackers: Sequence[TrackerSettings]) -> None:
-    """Send a finished run to trackers, as far as they do not have it."""
+    """Send a finished run to trackers, as far as they do not have it. A fault of the run becomes a
+    warning: there may be others to send."""
     if not trackers:
         return
-    with Tracking(run, trackers) as tracking:
-        if not run.is_system:
-            tracking.log_epochs(tables.history(run).to_dict("records"))  # type: ignore[arg-type]
-        tracking.conclude()
+    try:
+        with Tracking(run, trackers) as tracking:
+            if not run.is_system:
+                history = tables.history(run)
+                tracking.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
+            tracking.conclude()
+    except MaskgateError as error:
+        say(f"warning: {run.path} is not sent to trackers: {error}")
