@@ -330,3 +330,19 @@ def test_processes_of_torchrun_are_refused(
     monkeypatch.setenv("WORLD_SIZE", "2")
     code, _, err = call("ablate", tiny, people, "--change", "loss=focal")
     assert (code, "without torchrun" in err) == (2, True)
+
+
+@pytest.mark.slow
+def test_finished_runs_are_sent_to_trackers(
+    call: Call, tiny: Path, people: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    study = tmp_path / "study"
+    words: list[Any] = ["ablate", tiny, people, *QUICK, "--seeds", 1, "--out", study]
+    words += ["--change", "model.dropout=0.9"]
+    assert call(*words)[0] == 0
+    assert not list(study.glob("*/tensorboard"))
+    code, _, err = call(*words, "tracking=tensorboard")
+    assert code == 0, err
+    boards = {path.parent.name for path in study.glob("*/tensorboard")}
+    assert boards == {"reference-7", "model.dropout=0.9-7"}

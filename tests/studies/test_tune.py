@@ -121,6 +121,18 @@ def test_more_trials_go_on_with_the_study(done: Path, plan: Plan, tmp_path: Path
     assert (tmp_path / "study/trials/003/oof.parquet").exists()
 
 
+@pytest.mark.slow
+def test_finished_trials_are_sent_to_trackers(
+    done: Path, plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("tensorboard")
+    folder = Path(shutil.copytree(done, tmp_path / "study"))
+    (folder / "trials" / "001" / "history.csv").unlink()
+    tune.tune(plan(folder, "tracking=tensorboard"))
+    assert [path.parent.name for path in folder.glob("trials/*/tensorboard")] == ["002"]
+    assert f"warning: {folder / 'trials' / '001'} is not sent" in capsys.readouterr().err
+
+
 def test_another_search_in_the_same_folder_is_refused(done: Path, plan: Plan) -> None:
     for changed in (
         {"space": "optimizer.lr: [0.1, 0.2]"},

@@ -199,7 +199,7 @@ def test_a_server_that_stops_does_not_stop_the_training(
     callbacks = (Callbacks(on_epoch_end=stop_after_an_epoch),)
     train(out, server.tracking, callbacks=callbacks)
     run = open_run(str(out))
-    (warning,) = (each for each in run.status().warnings if "tracking" in each)
+    (warning,) = (each for each in run.status().all_warnings if "tracking" in each)
     assert f"mlflow at {server.uri} is incomplete" in warning
     assert warning in capsys.readouterr().err
     assert "is incomplete" in run.report_file.read_text("utf-8")
@@ -211,8 +211,11 @@ def test_a_server_that_stops_does_not_stop_the_training(
         for fold in (0, 1):
             points = server.curve(tracked, f"fold_{fold}/train_loss")
             assert history(out, fold, "train_loss") == points
+        assert "is incomplete" not in server.artifact(tracked, "report.html").read_text("utf-8")
     finally:
         server.stop()
+    assert run.status().untracked == {}
+    assert "is incomplete" not in run.report_file.read_text("utf-8")
 
 
 def refusing() -> Iterator[int]:
@@ -255,7 +258,7 @@ def test_a_server_that_is_down_does_not_stop_the_training(
         uri = f"http://127.0.0.1:{number}"
         out = train(tmp_path / "run", f"tracking={{name: mlflow, uri: '{uri}'}}")
     run = open_run(str(out))
-    (warning,) = (each for each in run.status().warnings if "tracking" in each)
+    (warning,) = (each for each in run.status().all_warnings if "tracking" in each)
     assert f"tracking with mlflow at {uri} is incomplete" in warning
     assert reason in warning
     assert warning in capsys.readouterr().err

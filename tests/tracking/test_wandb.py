@@ -11,6 +11,7 @@ from maskgate.runs import open_run, tables
 
 pytest.importorskip("wandb")
 from maskgate.tracking import wandb_files
+from maskgate.tracking.wandb import WandbTracker
 
 Train = Callable[..., Path]
 Kill = Callable[..., None]
@@ -18,11 +19,13 @@ OFFLINE = "tracking={name: wandb, mode: offline, project: masks}"
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A server that nothing can reach: offline nothing may try. A process of its own starts the
-    package's service, and does not use this one's."""
+    package's service, and does not use this one's. The user's own settings have no effect."""
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.delenv("WANDB_SERVICE", raising=False)
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    for name in ("WANDB_SERVICE", "WANDB_MODE", "WANDB_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def files(run: Path) -> list[Path]:
@@ -89,7 +92,52 @@ def test_a_training_is_kept_offline(train: Train, tmp_path: Path) -> None:
     (artifact,) = reports(out)
     names = {each.path for each in artifact.manifest.contents}
     assert names == {"mistakes.csv", "recipe.yaml", "report.html"}
-    assert run.status().warnings == [each for each in run.status().warnings if "track" not in each]
+    assert "track" not in str(run.status().all_warnings)
+
+
+@pytest.mark.slow
+def test_the_old_name_of_offline_keeps_it_on_the_machine(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "dryrun")
+    out = train(tmp_path / "run", "tracking=wandb")
+    assert len(files(out)) == 1
+    assert "track" not in str(open_run(str(out)).status().all_warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tracking", ["wandb", "{name: wandb, mode: online}"])
+def test_nothing_is_sent_or_written_where_the_user_has_switched_it_off(
+    tracking: str,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(WandbTracker, "start", lambda *_: pytest.fail("it is off"))
+    out = train(tmp_path / "run", f"tracking={tracking}")
+    lines = [line for line in capsys.readouterr().err.splitlines() if "track" in line]
+    assert lines == [
+        f"{out}: not tracked by wandb at 127.0.0.1, project maskgate: WANDB_MODE is disabled"
+    ]
+    assert not (out / "wandb").exists()
+    assert "track" not in str(open_run(str(out)).status().all_warnings)
+
+
+def test_an_unknown_mode_is_an_error_before_the_training(
+    call: Callable[..., tuple[int, str, str]],
+    tiny: Path,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "shared")
+    code, _, err = call("train", tiny, people, "tracking=wandb", "--out", tmp_path / "run")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "WANDB_MODE is 'shared'; set it to online, offline or disabled" in err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

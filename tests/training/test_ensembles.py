@@ -224,6 +224,17 @@ def test_a_system_is_resumed_after_a_member(
     assert again.metrics() == vote.metrics()
 
 
+@pytest.mark.slow
+def test_members_of_a_finished_system_are_sent_to_trackers(
+    place: Path, vote: RunFolder, people: Path, cache: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    out = Path(shutil.copytree(vote.path, tmp_path / "vote"))
+    train_system(place / "vote.yaml", out, people, cache, "tracking=tensorboard")
+    boards = {path.parent.name for path in out.rglob("tensorboard")}
+    assert boards == {"vote", "plain", "joint"}
+
+
 def test_a_locked_system_is_refused(
     place: Path, vote: RunFolder, people: Path, cache: Path
 ) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from maskgate.config import wandb_mode
 from maskgate.config.settings import Section
 from maskgate.core import extras
 from maskgate.errors import MaskgateError
@@ -42,7 +43,7 @@ class TrackerSettings(Section):
     mode: Literal["online", "offline"] | None = Field(
         None,
         description="of `wandb`: `offline` writes into the run's folder, for `wandb sync`; null:"
-        " the environment variable `WANDB_MODE`, or else `online`",
+        " as the environment variable `WANDB_MODE` or `wandb offline` says, or else `online`",
     )
     photos: bool = Field(
         False,
@@ -74,6 +75,12 @@ class TrackerSettings(Section):
         return self.uri or os.environ.get(_URI_VARIABLE, "")
 
     @property
+    def switched_off(self) -> str:
+        """Why it gets nothing though the recipe names it; empty if it is on. Raises
+        MaskgateError."""
+        return wandb_mode.switched_off() if self.name == "wandb" else ""
+
+    @property
     def place(self) -> str:
         """The tracker and where it is, for messages; without a password."""
         if self.name == "wandb":
@@ -94,9 +101,11 @@ def as_list(value: Any) -> Any:
 
 
 def check(trackers: Sequence[TrackerSettings]) -> None:
-    """Raise MaskgateError where a tracker's package is not installed, or its server has no
-    address. Imports nothing; whether the server answers is not asked."""
+    """Raise MaskgateError where a tracker's package is not installed, its server has no address, or
+    its mode is unknown. Imports nothing; whether the server answers is not asked."""
     for tracker in trackers:
+        if tracker.switched_off:
+            continue
         extras.check_package(tracker.name, f"tracking with {tracker.name}")
         if tracker.name == "mlflow" and not tracker.server:
             raise MaskgateError(

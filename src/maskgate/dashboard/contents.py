@@ -80,7 +80,7 @@ def _run(entry: Entry, link_to: LinkTo) -> dict[str, Any]:
         "rate": None if status is None else status.photos_per_second,
         "started": row.started,
         "command": "" if status is None else status.command,
-        "warnings": [] if status is None else status.warnings,
+        "warnings": [] if status is None else status.all_warnings,
         "notes": [
             {"date": note.date, "author": note.author, "parts": note.parts} for note in row.notes
         ],

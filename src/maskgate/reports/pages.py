@@ -13,6 +13,7 @@ from PIL import Image
 from maskgate.core import files
 
 _PLACES: Final = re.compile(r"([_/=](?=.)|[.:](?=[^\W\d_]))")  # so that a number stays whole
+_PICTURE: Final = "data:image/jpeg;base64,"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("maskgate.reports"),
     autoescape=True,
@@ -41,6 +42,11 @@ def render(template: str, **context: Any) -> str:
     return _TEMPLATES.get_template(template).render(**context)
 
 
+def has_photos(path: Path) -> bool:
+    """Whether the page shows any `picture`."""
+    return _PICTURE in path.read_text("utf-8")
+
+
 def picture(image: Image.Image, longest: int) -> str:
     """The image as a `data:` URL (JPEG), its longest side at most `longest` pixels."""
     small = image.copy()
@@ -48,4 +54,4 @@ def picture(image: Image.Image, longest: int) -> str:
     small.thumbnail((longest, longest))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return _PICTURE + base64.b64encode(buffer.getvalue()).decode()

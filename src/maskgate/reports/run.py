@@ -39,13 +39,18 @@ from maskgate.runs.records.results import (
 
 
 def write(
-    run: RunFolder, photos: bool = True, data: Path | None = None, path: Path | None = None
+    run: RunFolder,
+    photos: bool = True,
+    data: Path | None = None,
+    path: Path | None = None,
+    *,
+    untracked: bool = True,
 ) -> Path:
     """Write the report, and `mistakes.csv`, from the run's files; the report's path, by default in
     the run's folder.
 
     The photos are those in `data`, by default where the run was trained; without `photos` the page
-    shows no photo of anyone.
+    shows no photo of anyone; without `untracked` it does not say which trackers lack a part.
     """
     path = path or run.report_file
     status, results = run.status(), run.metrics()
@@ -63,6 +68,7 @@ def write(
         path,
         "run.html",
         status=status,
+        warnings=status.all_warnings if untracked else status.warnings,
         results=results,
         summary=run_summary.summarise(run),
         photos=photos,
@@ -92,6 +98,13 @@ def write(
     if mistakes_of_run is not None:
         mistakes.warn(mistakes_of_run["faults"], root)
     return path
+
+
+def write_again(run: RunFolder) -> None:
+    """Write the report with what has changed since, if it exists; without photos if it has none, as
+    the user may have turned them off."""
+    if run.report_file.exists():
+        write(run, photos=pages.has_photos(run.report_file))
 
 
 def _score_tables(results: Results) -> list[tuple[str, Scores]]:

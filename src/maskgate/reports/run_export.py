@@ -63,7 +63,7 @@ def _values(row: RunRow) -> dict[str, Any]:
         "started": row.started,
         "finished": None if status is None else status.finished,
         "command": "" if status is None else status.command,
-        "warnings": [] if status is None else status.warnings,
+        "warnings": [] if status is None else status.all_warnings,
         "notes": [
             {"time": note.time, "author": note.author, "text": note.text} for note in row.notes
         ],

@@ -15,12 +15,15 @@ from maskgate.evaluation import compare as comparison
 from maskgate.evaluation.compare import Comparisons
 from maskgate.studies.ablation_plan import PlannedRun, Study
 from maskgate.studies.changes import REFERENCE
+from maskgate.tracking import session
 from maskgate.training import crossval, distribute, warm_start
 from maskgate.training.training_data import prepare
 
 
 def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
     """Train what is not finished, here or `on` a cluster (`cluster.map_unordered`).
+
+    At the end, trackers get what they lack of the runs that were finished before.
 
     Returns for each change with a failed run the reason, such as a loss that diverged. The others
     continue; repeating the command tries it again. Raises MaskgateError if the reference fails, or
@@ -49,6 +52,9 @@ def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
             raise MaskgateError(f"{planned.title}: {reason}")
         say(f"{planned.title}: failed ({reason}), {progress}")
         failed.setdefault(planned.options.name, reason)
+    for planned in study.runs:
+        if planned not in left and not planned.damage:
+            session.send(planned.run, planned.recipe.tracking)
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed

@@ -7,7 +7,7 @@ take over if one dies.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.model import heads
 from maskgate.reports import tune as page
+from maskgate.runs import RunFolder
 from maskgate.studies import outcome, space, trial
 from maskgate.studies.study import (
     MANIFEST,
@@ -33,6 +34,7 @@ from maskgate.studies.study import (
     pruner,
     storage_error,
 )
+from maskgate.tracking import session
 from maskgate.training import distribute
 
 if TYPE_CHECKING:
@@ -171,6 +173,7 @@ def _train_next(study: "optuna.Study", search: Search, claims: "Claims") -> bool
 def _run_trials(study: "optuna.Study", search: Search, claims: "Claims") -> None:
     """Run trial after trial until all have ended, here or in other processes."""
     _tidy_up(study, search, claims)
+    complete = _complete(study)
     reminded = time.monotonic()
     while True:
         if _train_next(study, search, claims):
@@ -179,6 +182,7 @@ def _run_trials(study: "optuna.Study", search: Search, claims: "Claims") -> None
         trials = study.get_trials(deepcopy=False)
         running = [str(each.number + 1) for each in trials if not each.state.is_finished()]
         if len(trials) >= search.trials and not running:
+            _send(search, complete, claims)
             return
         if time.monotonic() - reminded > _REMIND:
             reminded = time.monotonic()
@@ -192,6 +196,26 @@ def _tidy_up(study: "optuna.Study", search: Search, claims: "Claims") -> None:
         if each.state.is_finished() and claims.take(each.number):
             trial.tidy(study, search, each.number)
             claims.free(each.number)
+
+
+def _complete(study: "optuna.Study") -> list[int]:
+    """The trials that have been trained to their end."""
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [each.number for each in trials if "repeats" not in each.user_attrs]
+
+
+def _send(search: Search, numbers: Sequence[int], claims: "Claims") -> None:
+    """Send trackers what they lack of trials that an earlier command has trained."""
+    trackers = search.load([]).tracking
+    for number in numbers if trackers else ():
+        run = RunFolder(search.trial_folder(number))
+        if run.status_file.exists() and claims.take(number):
+            try:
+                session.send(run, trackers)
+            finally:
+                claims.free(number)
 
 
 def closing_text(result: page.SearchReport, folder: Path) -> str:

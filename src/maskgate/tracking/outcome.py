@@ -46,11 +46,13 @@ def tracked_run(run: RunFolder) -> TrackedRun:
 
 def read(run: RunFolder, folder: Path, photos: bool) -> Outcome:
     """The outcome of a run whose scores and report are written; files that it lacks are written
-    into `folder`. With `photos` its report shows photos of people. Raises MaskgateError."""
+    into `folder`. With `photos` its report shows photos of people; it does not say what trackers
+    lack, as that changes by sending it. Raises MaskgateError."""
     results = run.metrics()
     report = run.report_file
-    if not photos:
-        report = run_report.write(run, photos=False, path=folder / report.name)
+    if not photos or run.status().untracked:
+        path = folder / report.name
+        report = run_report.write(run, photos, path=path, untracked=False)
     files = {run.settings_file.name: run.settings_file, report.name: report}
     mistakes = None
     if results.validated:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Final
 from maskgate.config.trackers import TrackerSettings
 from maskgate.core.progress import log, say
 from maskgate.errors import MaskgateError
+from maskgate.reports import run as run_report
 from maskgate.runs import RunFolder, tables
 from maskgate.tracking import names, outcome
 from maskgate.tracking.background import Background
@@ -34,11 +36,15 @@ class Tracking:
     """
 
     def __init__(self, run: RunFolder, trackers: Sequence[TrackerSettings]) -> None:
-        self._run, self._settings = run, list(trackers)
+        self._run = run
+        self._settings = [each for each in trackers if not each.switched_off]
         self._logged: set[tuple[int, int]] = set()  # fold and epoch
         self._warned: set[int] = set()  # trackers, by their place in the list
         self._is_closed = False
         self._background: list[Background] = []
+        for each in trackers:
+            if reason := each.switched_off:
+                say(f"{run.path}: not tracked by {each.place}: {reason}")
         if self._settings:
             tracked = outcome.tracked_run(run)
             makers = [TRACKERS[each.name](each) for each in self._settings]
@@ -71,23 +77,40 @@ class Tracking:
             history = tables.fold_history(self._run, number)
             self.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
 
-    def conclude(self) -> list[str]:
-        """Send the outcome of the run, whose scores and report are written, and wait for trackers;
-        a warning for each that is not complete."""
-        try:
-            warnings = self._conclude()
-        except (MaskgateError, OSError) as error:  # such as a full disk
-            warnings = [f"tracking is incomplete: {error}; the run itself is complete"]
-            self._is_closed = False
-        for warning in warnings:
-            say(f"warning: {warning}")
-        return warnings
+    def conclude(self) -> None:
+        """Send the outcome of the run, whose scores and report are written, and wait for trackers.
 
-    def _conclude(self) -> list[str]:
-        warnings = []
+        The run and its report warn of each that is not complete, until it is.
+        """
+        try:
+            faults = self._conclude()
+        except (MaskgateError, OSError) as error:  # such as a full disk
+            faults = dict.fromkeys((each.place for each in self._settings), str(error))
+            self._is_closed = False
+        warnings = {
+            place: f"tracking with {place} is incomplete: {fault}; the run itself is complete, and"
+            " the same command sends what is missing"
+            if fault
+            else ""
+            for place, fault in faults.items()
+        }
+        for warning in filter(None, warnings.values()):
+            say(f"warning: {warning}")
+        try:
+            if self._run.files.note_trackers(warnings):
+                run_report.write_again(self._run)
+        except (MaskgateError, OSError) as error:
+            say(f"warning: the run does not say how complete its tracking is: {error}")
+
+    def _conclude(self) -> dict[str, str]:
+        """By each tracker's place, what it lacks; empty if it has everything."""
+        faults: dict[str, str] = {}
         self._is_closed = True
-        with TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True) as folder:
+        with ExitStack() as folders:
             for photos in (False, True):
+                folder = folders.enter_context(
+                    TemporaryDirectory(prefix="maskgate-", ignore_cleanup_errors=True)
+                )
                 chosen = [
                     background
                     for background, settings in zip(self._background, self._settings, strict=True)
@@ -98,12 +121,8 @@ class Tracking:
             until = time.monotonic() + FINISH_SECONDS
             for background, settings in zip(self._background, self._settings, strict=True):
                 background.close(finished=True, seconds=max(0.0, until - time.monotonic()))
-                if reason := background.incomplete:
-                    warnings.append(
-                        f"tracking with {settings.place} is incomplete: {reason}; the run itself is"
-                        " complete, and the same command sends what is missing"
-                    )
-        return warnings
+                faults[settings.place] = faults.get(settings.place) or background.incomplete
+        return faults
 
     def _send(self, chosen: list[Background], folder: Path, photos: bool) -> None:
         result: Outcome = outcome.read(self._run, folder, photos)
@@ -134,10 +153,15 @@ class Tracking:
 
 
 def send(run: RunFolder, trackers: Sequence[TrackerSettings]) -> None:
-    """Send a finished run to trackers, as far as they do not have it."""
+    """Send a finished run to trackers, as far as they do not have it. A fault of the run becomes a
+    warning: there may be others to send."""
     if not trackers:
         return
-    with Tracking(run, trackers) as tracking:
-        if not run.is_system:
-            tracking.log_epochs(tables.history(run).to_dict("records"))  # type: ignore[arg-type]
-        tracking.conclude()
+    try:
+        with Tracking(run, trackers) as tracking:
+            if not run.is_system:
+                history = tables.history(run)
+                tracking.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
+            tracking.conclude()
+    except MaskgateError as error:
+        say(f"warning: {run.path} is not sent to trackers: {error}")

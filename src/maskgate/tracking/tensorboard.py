@@ -1,14 +1,11 @@
 """TensorBoard: event files in the run's folder, or in a folder of the user's."""
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from maskgate.config.trackers import TrackerSettings
+from maskgate.tracking.event_file import EventFile, summaries
 from maskgate.tracking.protocol import EpochMetrics, Outcome, Table, TrackedRun
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 _MOST_ROWS: Final = 1000  # of the photos predicted wrongly; a text has no pages
 _NO_LIMIT: Final = {"scalars": 0, "images": 1, "tensors": 1}  # of points that are read back
@@ -23,57 +20,56 @@ class TensorBoardTracker:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings
-        self._writer: SummaryWriter | None = None
+        self._folder = Path()
+        self._file: EventFile | None = None  # of this training, once there is something to write
         self._known: set[tuple[str, int]] = set()  # names and steps
 
     def start(self, run: TrackedRun) -> None:
-        """Open a new event file beside those of a training that was killed."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        folder = run.folder / "tensorboard"
+        """Read what is in the event files of a training that was killed, or that failed."""
+        self._folder = run.folder / "tensorboard"
         if self._settings.folder is not None:
-            folder = Path(self._settings.folder) / f"{run.name}-{run.id[:8]}"
-        if self._writer is not None:
-            self._writer.close()
-        self._known = _points(folder)
-        if self._known:  # readers sort files by name, which has the time in seconds
-            time.sleep(1)
-        self._writer = SummaryWriter(str(folder))
+            self._folder = Path(self._settings.folder) / f"{run.name}-{run.id[:8]}"
+        self._close()
+        self._known = _points(self._folder)
         self._text("recipe", f"    {run.text}".replace("\n", "\n    "))
 
     def log_epoch(self, metrics: EpochMetrics) -> None:
         """Write the points that the files lack."""
         for name, value in metrics.values.items():
             self._scalar(name, value, metrics.epoch)
-        self._open.flush()
 
     def log_outcome(self, outcome: Outcome) -> None:
         """Write scores, confusion matrices and the table of mistakes that the files lack."""
         for name, value in outcome.scores.items():
             self._scalar(name, value, 0)
         for name, confusion in outcome.confusions.items():
-            if self._is_new(f"confusion/{name}", 0):
-                self._open.add_image(f"confusion/{name}", confusion.picture, 0, dataformats="HWC")
+            tag = f"confusion/{name}"
+            if self._is_new(tag, 0):
+                self._add(summaries().image(tag, confusion.picture, dataformats="HWC"), 0)
         if outcome.mistakes is not None:
             self._text("mistakes", _markdown(outcome.mistakes))
-        self._open.flush()
 
     def close(self, finished: bool) -> None:
         """Close the event file."""
-        self._open.close()
+        self._close()
 
-    @property
-    def _open(self) -> "SummaryWriter":
-        assert self._writer is not None
-        return self._writer
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _scalar(self, name: str, value: float, step: int) -> None:
         if self._is_new(name, step):
-            self._open.add_scalar(name, value, step)
+            self._add(summaries().scalar(name, value), step)
 
     def _text(self, name: str, text: str) -> None:
         if self._is_new(f"{name}/text_summary", 0):
-            self._open.add_text(name, text, 0)
+            self._add(summaries().text(name, text), 0)
+
+    def _add(self, content: Any, step: int) -> None:
+        if self._file is None:
+            self._file = EventFile(self._folder)
+        self._file.add(content, step)
 
     def _is_new(self, name: str, step: int) -> bool:
         is_new = (name, step) not in self._known

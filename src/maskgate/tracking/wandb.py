@@ -1,9 +1,11 @@
 """Weights & Biases: runs of a project, on its server or, offline, in the run's folder."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from maskgate.config import wandb_mode
 from maskgate.config.trackers import TrackerSettings
+from maskgate.config.wandb_mode import Mode
 from maskgate.tracking import wandb_files
 from maskgate.tracking.protocol import EpochMetrics, Outcome, Table, TrackedRun
 
@@ -64,14 +66,14 @@ class WandbTracker:
             self._opened = None
         self._id, self._epochs, self._folds = run.id, run.epochs, set()
         self._last_step = run.folds * run.epochs + 1
-        mode = self._settings.mode or os.environ.get("WANDB_MODE") or "online"
+        mode = wandb_mode.mode(self._settings.mode)
         is_offline = mode == "offline"
         self._steps, self._artifacts = set(), set()
         if is_offline:
             self._steps = wandb_files.steps(run.folder, run.id)
             self._artifacts = wandb_files.artifacts(run.folder, run.id)
         try:
-            self._opened = self._init(run, "offline" if is_offline else "online")
+            self._opened = self._init(run, mode)
         except Exception as error:
             self._fault = error
             raise
@@ -111,7 +113,7 @@ class WandbTracker:
         self._run.finish(exit_code=0 if finished else 1)
         self._opened = None
 
-    def _init(self, run: TrackedRun, mode: Literal["online", "offline"]) -> "wandb.Run":
+    def _init(self, run: TrackedRun, mode: Mode) -> "wandb.Run":
         import wandb
 
         return wandb.init(

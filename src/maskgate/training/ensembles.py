@@ -73,6 +73,8 @@ def train(system: System, options: TrainOptions, on: Cluster | None = None) -> R
         if on_main(lambda: run_folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it again, remove the folder")
+                for name, recipe in recipes.items():
+                    session.send(RunFolder(run.path / "members" / name), recipe.tracking)
                 session.send(run, next(iter(recipes.values())).tracking)
             return run
         lock = FileLock(run.path / ".lock", timeout=0)

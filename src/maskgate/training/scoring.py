@@ -56,11 +56,10 @@ def conclude(
 
 def finish(run: RunFolder, tracking: Tracking | None) -> None:
     """Write the report of a run whose scores are written, send both to trackers, and mark the run
-    as finished. The report warns of trackers that were down."""
+    as finished."""
     run_report.write(run)
-    if tracking is not None and (warnings := tracking.conclude()):
-        run.update_status(warnings=[*run.status().warnings, *warnings])
-        run_report.write(run)
+    if tracking is not None:
+        tracking.conclude()
     run.finish()
 
 

@@ -1,6 +1,6 @@
 """The files in a run's folder, each checked against what run.json lists when it is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,19 @@ class RunFiles:
             listed = self.listed()
             if listed is not None:
                 self.update_status(files=listed | {self._name(path): contents.entry(path)})
+
+    def note_trackers(self, faults: Mapping[str, str]) -> bool:
+        """Keep for each tracker the warning that it lacks a part of the run, or take that back if
+        the warning is empty; whether anything has changed. Raises MaskgateError."""
+        from filelock import FileLock  # missing in an install for prediction only
+
+        known = self.status().untracked
+        if all(known.get(place, "") == fault for place, fault in faults.items()):
+            return False
+        with FileLock(self.folder / ".list.lock"):
+            together = self.status().untracked | dict(faults)
+            self.update_status(untracked={key: text for key, text in together.items() if text})
+        return True
 
     def listed(self) -> dict[str, Entry] | None:
         """Size and SHA-256 of each file of a finished run, by its path in the folder. None for an

@@ -72,6 +72,7 @@ class Status(File):
     largest_cluster: Count = 0
     twins: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field([])
     warnings: list[str] = Field([])
+    untracked: dict[str, str] = Field({})  # by tracker that lacks a part of the run, a warning
     seconds: Positive | None = None
     photos_per_second: Positive | None = None
     did: TrainingCounts | None = None
@@ -88,6 +89,11 @@ class Status(File):
         if self.files is not None and self.sha256 is None:
             raise ValueError("its own digest is missing")
         return self
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """The warnings of the training, then those of trackers that lack a part of it."""
+        return [*self.warnings, *self.untracked.values()]
 
 
 _REQUIRED_IF_FINISHED = {
