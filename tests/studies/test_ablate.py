@@ -342,6 +342,10 @@ def test_finished_runs_are_sent_to_trackers(
     words += ["--change", "model.dropout=0.9"]
     assert call(*words)[0] == 0
     assert not list(study.glob("*/tensorboard"))
+    (study / "reference-7" / "tensorboard").touch()  # where there should be a folder
+    _, _, err = call(*words, "tracking=tensorboard")
+    assert err.count("tracking with tensorboard is incomplete") == 1, "the others are not tried"
+    (study / "reference-7" / "tensorboard").unlink()
     code, _, err = call(*words, "tracking=tensorboard")
     assert code == 0, err
     boards = {path.parent.name for path in study.glob("*/tensorboard")}

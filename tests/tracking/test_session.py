@@ -69,11 +69,11 @@ def test_the_warning_is_taken_back_when_everything_is_sent(
 ) -> None:
     trackers = [BOARD.model_copy(update={"photos": photos})]
     files = run.status().files
-    session.send(run, trackers)
+    assert not session.send(run, trackers)
     assert warns(run)
     assert run.status().untracked["tensorboard"].startswith("tracking with tensorboard is")
     board.is_down = False
-    session.send(run, trackers)
+    assert session.send(run, trackers)
     assert not warns(run)
     run.check()
     assert run.status().files == files

@@ -53,8 +53,10 @@ def train(study: Study, on: Cluster | None = None) -> dict[str, str]:
         say(f"{planned.title}: failed ({reason}), {progress}")
         failed.setdefault(planned.options.name, reason)
     for planned in study.runs:
-        if planned not in left and not planned.damage:
-            session.send(planned.run, planned.recipe.tracking)
+        if planned in left or planned.damage:
+            continue
+        if not session.send(planned.run, planned.recipe.tracking):
+            break
     if len(failed) == len(study.changes):
         raise MaskgateError(f"every change failed; the first: {next(iter(failed.values()))}")
     return failed

@@ -213,7 +213,8 @@ def _send(search: Search, numbers: Sequence[int], claims: "Claims") -> None:
         run = RunFolder(search.trial_folder(number))
         if run.status_file.exists() and claims.take(number):
             try:
-                session.send(run, trackers)
+                if not session.send(run, trackers):
+                    return
             finally:
                 claims.free(number)
 

@@ -77,10 +77,11 @@ class Tracking:
             history = tables.fold_history(self._run, number)
             self.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
 
-    def conclude(self) -> None:
+    def conclude(self) -> bool:
         """Send the outcome of the run, whose scores and report are written, and wait for trackers.
 
-        The run and its report warn of each that is not complete, until it is.
+        The run and its report warn of each that is not complete, until it is. Returns whether all
+        are.
         """
         try:
             faults = self._conclude()
@@ -101,6 +102,7 @@ class Tracking:
                 run_report.write_again(self._run)
         except (MaskgateError, OSError) as error:
             say(f"warning: the run does not say how complete its tracking is: {error}")
+        return not any(faults.values())
 
     def _conclude(self) -> dict[str, str]:
         """By each tracker's place, what it lacks; empty if it has everything."""
@@ -152,16 +154,20 @@ class Tracking:
             each.close(finished=False, seconds=_GIVE_UP_SECONDS)
 
 
-def send(run: RunFolder, trackers: Sequence[TrackerSettings]) -> None:
-    """Send a finished run to trackers, as far as they do not have it. A fault of the run becomes a
-    warning: there may be others to send."""
+def send(run: RunFolder, trackers: Sequence[TrackerSettings]) -> bool:
+    """Send a finished run to trackers, as far as they do not have it.
+
+    Returns False if a tracker has not taken all, so that it is not waited for with every other run.
+    A fault of the run becomes a warning.
+    """
     if not trackers:
-        return
+        return True
     try:
         with Tracking(run, trackers) as tracking:
             if not run.is_system:
                 history = tables.history(run)
                 tracking.log_epochs(history.to_dict("records"))  # type: ignore[arg-type]
-            tracking.conclude()
+            return tracking.conclude()
     except MaskgateError as error:
         say(f"warning: {run.path} is not sent to trackers: {error}")
+        return True

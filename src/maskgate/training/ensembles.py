@@ -73,9 +73,7 @@ def train(system: System, options: TrainOptions, on: Cluster | None = None) -> R
         if on_main(lambda: run_folder.is_finished(run)):
             if group.is_main_process:
                 say(f"{run.path}: this run is finished; to train it again, remove the folder")
-                for name, recipe in recipes.items():
-                    session.send(RunFolder(run.path / "members" / name), recipe.tracking)
-                session.send(run, next(iter(recipes.values())).tracking)
+                _send(run, recipes)
             return run
         lock = FileLock(run.path / ".lock", timeout=0)
         on_main(lambda: run_folder.acquire(lock, run))
@@ -95,6 +93,14 @@ def train(system: System, options: TrainOptions, on: Cluster | None = None) -> R
         finally:
             lock.release()
     return run
+
+
+def _send(run: RunFolder, recipes: dict[str, Recipe]) -> None:
+    """Send trackers what they lack of a finished system and its members."""
+    for name, recipe in recipes.items():
+        if not session.send(RunFolder(run.path / "members" / name), recipe.tracking):
+            return
+    session.send(run, next(iter(recipes.values())).tracking)
 
 
 # ------------------------------------------------------------------------ before training
