@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from maskgate.door.delivery import relay_process
 from maskgate.door.delivery.relay import Relay, RelaySettings
 from maskgate.door.delivery.relay_process import RelayRule
 from tests.door.delivery import sample_events
@@ -282,6 +283,19 @@ def test_an_answer_that_is_not_http_does_not_keep_the_door_open(
         server.shutdown()
         thread.join()
     assert relay.counts.delivered == 0 and "cannot " in capfd.readouterr().err
+
+
+def test_lines_that_waited_while_the_process_started_are_read(door: Door) -> None:
+    """They are longer than any buffer."""
+    settings = {"command": door.command, "url": None, "pulse": 0.0, "failed": "shut"}
+    known = {"time": time.monotonic(), "doors": {"front": "go"}, "override": 0.0}
+    lines = [json.dumps(each) for each in (settings, *[known] * 500)]
+    done = subprocess.run(
+        [sys.executable, "-I", relay_process.__file__],
+        input="\n".join([*lines, ""]), capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert door.position == "shut"
 
 
 def test_half_a_report_is_passed_over(door: Door) -> None:
