@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -236,6 +237,55 @@ def test_its_own_process_is_started_again(door: Door, capfd: pytest.CaptureFixtu
     keep_alive(relay, lambda: door.position == "shut")
     relay.close(5)
     assert "is started again" in capfd.readouterr().err and relay.counts.failures == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        ((subprocess, "Popen"), BlockingIOError(11, "Resource temporarily unavailable")),
+        ((threading.Thread, "start"), RuntimeError("can't start new thread")),
+    ],
+)
+def test_a_process_that_cannot_be_started_is_started_later(
+    broken: tuple[Any, str], error: Exception, door: Door, capfd: pytest.CaptureFixture[str]
+) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay.send(sample_events.door("go"))
+    keep_alive(relay, lambda: relay.position == "open")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*broken, fail)
+        relay._process.kill()
+        keep_alive(relay, lambda: relay.counts.failures >= 2)
+        relay.send(sample_events.door("put_on"))
+    keep_alive(relay, lambda: door.position == "shut")
+    relay.close(5)
+    message = capfd.readouterr().err
+    assert message.count(f"cannot be started: {getattr(error, 'strerror', None) or error}") == 1
+    assert message.count("its process is started\n") == 1
+
+
+def test_it_can_be_closed_while_its_process_cannot_be_started(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay._process.kill()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    wait_for(lambda: relay._process.poll() is not None)
+    relay.tick(time.monotonic() + 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda *_: pytest.fail("the pipe is closed"))
+        relay.send(sample_events.door("go"))
+    relay.close(5)
+    assert relay.counts.failures == 1
 
 
 @pytest.mark.slow

@@ -62,6 +62,8 @@ class Relay:
         self._start()
 
     def _start(self) -> None:
+        """Start the process. Raises OSError, or RuntimeError where no more threads can be started;
+        then the process before is still the one, or the new one ends."""
         self._started = time.monotonic()
         self._rest = self._settings
         self._process = subprocess.Popen(
@@ -73,10 +75,15 @@ class Relay:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._pipe = self._process.stdin.fileno()
         os.set_blocking(self._pipe, False)
-        self._reader = threading.Thread(
+        reader = threading.Thread(
             target=self._read, args=(self._process.stdout,), name="relay", daemon=True
         )
-        self._reader.start()
+        try:
+            reader.start()
+        except RuntimeError:
+            self._process.kill()  # with nobody to read its reports it would stand still one day
+            raise
+        self._reader = reader
         self.tick(self._started)
 
     def send(self, event: Event) -> None:
@@ -104,7 +111,12 @@ class Relay:
             self.counts.add_failure()
             self._failures.say("process", "its process has ended and is started again")
             self._close_pipes()
-            self._start()
+            try:
+                self._start()
+                self._failures.end("start", "its process is started")
+            except (OSError, RuntimeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self._failures.say("start", f"its process cannot be started: {reason}")
             return
         doors = self._doors | dict.fromkeys(self._faulty, "none")
         if not self._rest:  # else it has not read the line before, and needs no other
