@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from maskgate.door.delivery import relay_process
+from maskgate.door.delivery import overrides, relay_process
 from maskgate.door.delivery.relay import Relay, RelaySettings
 from maskgate.door.delivery.relay_process import RelayRule
 from tests.door.delivery import sample_events
@@ -171,6 +171,19 @@ def test_a_command_opens_and_shuts(door: Door) -> None:
     relay.close(5)
     assert door.orders == ["shut", "open", "shut", "open", "shut", "open", "shut"]
     assert relay.position == "shut" and not relay.counts.failures
+
+
+def test_a_suspended_machine_ends_what_staff_opened(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, suspended = overrides.uptime, 0.0
+    monkeypatch.setattr(overrides, "uptime", lambda: now() + suspended)
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay.send(sample_events.override("front"))
+    keep_alive(relay, lambda: door.position == "open")
+    suspended = overrides.OPENS
+    keep_alive(relay, lambda: door.position == "shut", 3)
+    relay.close(5)
 
 
 def test_an_address_gets_json(tmp_path: Path) -> None:

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from maskgate.door.delivery import relay_process
+from maskgate.door.delivery import overrides, relay_process
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.failure_log import FailureLog
-from maskgate.door.delivery.overrides import OPENS
 from maskgate.door.delivery.relay_process import Position
 from maskgate.door.events import (
     CameraBack,
@@ -58,7 +57,7 @@ class Relay:
         self._settings = json.dumps(vars(settings)).encode() + b"\n"
         self._doors = dict.fromkeys(cameras, "none")
         self._faulty: set[str] = set()
-        self._open_until = -math.inf  # because staff let somebody in; by time.monotonic
+        self._open_until = -math.inf  # because staff let somebody in; by overrides.uptime
         self._start()
 
     def _start(self) -> None:
@@ -96,7 +95,7 @@ class Relay:
             case CameraBack():
                 self._faulty.discard(event.camera)
             case Override():
-                self._open_until = time.monotonic() + OPENS
+                self._open_until = overrides.uptime() + overrides.OPENS
             case Started() | Stopped():
                 self._doors = dict.fromkeys(event.cameras, "none")
             case _:
@@ -120,7 +119,7 @@ class Relay:
             return
         doors = self._doors | dict.fromkeys(self._faulty, "none")
         if not self._rest:  # else it has not read the line before, and needs no other
-            left = max(0.0, self._open_until - now)
+            left = max(0.0, self._open_until - overrides.uptime())
             known = {"time": now, "doors": doors, "override": left}
             self._rest = json.dumps(known).encode() + b"\n"
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
