@@ -259,6 +259,24 @@ def test_an_error_that_the_client_does_not_expect_is_not_the_end(
     assert "an unexpected error has ended the connection" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_its_end_does_not_wait_for_a_name_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def wait(*_: Any, **__: Any) -> Any:
+        free.wait(20)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    mqtt = outboxes.mqtt(Broker("broker.lan", 1883), tmp_path / "outbox.sqlite", ["front"])
+    start = time.monotonic()
+    mqtt.close(0)
+    assert time.monotonic() - start < 5
+    free.set()
+
+
 @needs_broker
 def test_a_disk_that_hangs_holds_no_state_up(broker: Mosquitto, tmp_path: Path) -> None:
     free, replace_text = threading.Event(), files.replace_text

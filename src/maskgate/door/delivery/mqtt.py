@@ -39,6 +39,7 @@ _WAIT: Final = 0.2  # seconds after which the end of the time is looked at
 _SILENCE: Final = 5.0  # seconds without a sign of life after which the states no longer count
 _LOOK: Final = 1.0  # seconds between looks whether the client's thread runs
 _FAREWELL: Final = 1.0  # seconds in which to say that we go offline
+_ENDING: Final = 2.0  # seconds in which the client ends; it may wait for a name server
 
 
 class Mqtt:
@@ -125,7 +126,9 @@ class Mqtt:
         if self._client.is_connected():
             self._say_goodbye()
         self._client.disconnect()
-        self._client.loop_stop()
+        ending = threading.Thread(target=self._client.loop_stop, daemon=True)
+        ending.start()
+        ending.join(_ENDING)
         self._discovery.close()
 
     def _say_goodbye(self) -> None:
