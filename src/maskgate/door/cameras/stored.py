@@ -63,8 +63,8 @@ class StoredCamera:
                 self._put(frame)
                 if self._stopping.is_set():
                     return
-        except VideoError as error:
-            log(f"camera {self.spec.name}: {error}; the rest of the video is left out")
+        except Exception as error:  # whatever it is, the others are to know that there is no more
+            log(f"camera {self.spec.name}: {_reason(error)}; the rest of the video is left out")
         finally:
             self._put(None)
 
@@ -112,7 +112,14 @@ def _of_photos(spec: CameraSpec, rate: float) -> Iterator[Frame]:
         for number, path in enumerate(paths):
             try:
                 yield Frame(np.asarray(pixels.decode(path)), number / rate)
-            except PhotoError as error:
-                log(f"{path}: {error}; it is left out")
+            except Exception as error:  # as of a live camera, whose next picture may be better
+                log(f"{path}: {_reason(error)}; it is left out")
 
     return frames()
+
+
+def _reason(error: Exception) -> str:
+    """Why something cannot be read."""
+    if isinstance(error, VideoError | PhotoError | MaskgateError):
+        return str(error)
+    return getattr(error, "strerror", None) or type(error).__name__
