@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from maskgate.core.progress import log
-from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
+from maskgate.door.cameras.reader_thread import ReaderThread
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
 from maskgate.errors import MaskgateError
@@ -38,7 +38,7 @@ class StoredCamera:
             self._frames = _of_video(spec, rate)
         self._queue: queue.Queue[Frame | None] = queue.Queue(_AHEAD)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"camera-{spec.name}", daemon=True)
+        self._thread = ReaderThread(self._run, f"camera-{spec.name}", OPEN_TIME)
 
     def start(self) -> None:
         self._thread.start()
@@ -55,7 +55,7 @@ class StoredCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        reader_thread.join(self._thread, OPEN_TIME)
+        self._thread.end()
 
     def _run(self) -> None:
         try:
