@@ -1,16 +1,20 @@
 """Videos: upright, by their time, and a clear sentence where there is none."""
 
 import struct
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from PIL import Image
 
 from maskgate.door.cameras import live, specs
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.stored import StoredCamera
+from maskgate.door.cameras.video import Video
 from maskgate.errors import MaskgateError
+from maskgate.imaging.pixels import Pixels
 from tests.door import films
 from tests.door.films import Scene
 
@@ -78,6 +82,39 @@ def test_half_a_video_is_judged_as_far_as_it_goes(tmp_path: Path) -> None:
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 2])
     assert 5 < len(frames_of(film, 10)) < 35
+
+
+def test_after_an_error_that_nobody_expects_there_is_no_more(
+    film: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, times = Video.picture, iter(range(10))
+
+    def fail(video: Video, frame: VideoFrame) -> Pixels:
+        if next(times) == 3:
+            raise MemoryError
+        return picture(video, frame)
+
+    monkeypatch.setattr(Video, "picture", fail)
+    assert len(frames_of(film, 10)) == 3
+    message = capsys.readouterr().err
+    assert message.endswith("camera film: MemoryError; the rest of the video is left out\n")
+    assert message.count("\n") == 1
+
+
+def test_a_photo_that_the_disk_has_no_space_for_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("1.png", "2.tif", "3.png"):
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+
+    def fail(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    assert [frame.time for frame in frames_of(tmp_path, 1)] == [0, 2]
+    message = capsys.readouterr().err
+    assert "No space left on device" in message and message.endswith("; it is left out\n")
+    assert message.count("\n") == 1
 
 
 def test_a_file_cannot_name_others(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -228,6 +229,52 @@ def test_a_status_is_never_repeated_after_a_newer_one(tmp_path: Path) -> None:
         time.sleep(0.5)
         assert broker.statuses()[-1] == "online"
         mqtt.close(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the old socket
+def test_an_error_that_the_client_does_not_expect_is_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look_up, errors = socket.getaddrinfo, [UnicodeError("label empty or too long")]
+
+    def fail_once(*words: Any, **options: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return look_up(*words, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail_once)
+    with UnacknowledgingBroker() as broker:
+        where = Broker("127.0.0.1", broker.port)
+        mqtt = outboxes.mqtt(where, tmp_path / "outbox.sqlite", ["front"])
+
+        def is_online() -> bool:
+            mqtt.receiver.tick(time.monotonic())
+            return broker.statuses() == ["online"]
+
+        wait_for(is_online)
+        mqtt.close(0.1)
+    assert mqtt.counts.failures == 1
+    assert "an unexpected error has ended the connection" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_its_end_does_not_wait_for_a_name_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def wait(*_: Any, **__: Any) -> Any:
+        free.wait(20)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    mqtt = outboxes.mqtt(Broker("broker.lan", 1883), tmp_path / "outbox.sqlite", ["front"])
+    start = time.monotonic()
+    mqtt.close(0)
+    assert time.monotonic() - start < 5
+    free.set()
 
 
 @needs_broker

@@ -1,15 +1,19 @@
 """What `/metrics` of a watched door says."""
 
 import socket
+import threading
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
+from maskgate.door.delivery import prometheus
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.prometheus import Metrics
 from maskgate.door.delivery.protocol import CameraRate, Counting, Ticking
 from maskgate.errors import MaskgateError
 from tests.door.delivery import sample_events
+from tests.door.delivery.receiver import wait_for
 
 
 def read(metrics: Metrics) -> dict[str, float]:
@@ -71,6 +75,43 @@ def test_it_counts_events_cameras_and_deliveries() -> None:
         assert read(metrics)['maskgate_watch_camera_up{camera="front"}'] == 0
     finally:
         metrics.close(1)
+
+
+@pytest.fixture
+def metrics() -> Iterator[Metrics]:
+    running = Metrics(("127.0.0.1", 0))
+    yield running
+    running.close(1)
+
+
+def test_a_client_that_says_nothing_is_given_up(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert prometheus._Request.timeout == 5
+    monkeypatch.setattr(prometheus._Request, "timeout", 0.2)
+    address = ("127.0.0.1", metrics.port)
+    with (
+        socket.create_connection(address, timeout=10) as silent,
+        socket.create_connection(address, timeout=10) as slow,
+    ):
+        slow.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert read(metrics)
+        assert (silent.recv(1), slow.recv(1)) == (b"", b"")
+    assert capfd.readouterr().err == ""
+
+
+def test_clients_hold_only_so_many_threads(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus._Request, "clients", threading.BoundedSemaphore(1))
+    address = ("127.0.0.1", metrics.port)
+    with socket.create_connection(address, timeout=10) as first:
+        first.sendall(b"GET ")
+        wait_for(lambda: not prometheus._Request.clients._value)
+        with socket.create_connection(address, timeout=2) as second:
+            assert second.recv(1) == b""
+    wait_for(lambda: prometheus._Request.clients._value)
+    assert read(metrics)
 
 
 def test_an_address_in_use_is_one_sentence() -> None:

@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from maskgate.door.delivery import overrides, relay_process
 from maskgate.door.delivery.relay import Relay, RelaySettings
 from maskgate.door.delivery.relay_process import RelayRule
 from tests.door.delivery import sample_events
@@ -171,6 +173,19 @@ def test_a_command_opens_and_shuts(door: Door) -> None:
     assert relay.position == "shut" and not relay.counts.failures
 
 
+def test_a_suspended_machine_ends_what_staff_opened(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, suspended = overrides.uptime, 0.0
+    monkeypatch.setattr(overrides, "uptime", lambda: now() + suspended)
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay.send(sample_events.override("front"))
+    keep_alive(relay, lambda: door.position == "open")
+    suspended = overrides.OPENS
+    keep_alive(relay, lambda: door.position == "shut", 3)
+    relay.close(5)
+
+
 def test_an_address_gets_json(tmp_path: Path) -> None:
     with Receiver() as receiver:
         relay = Relay(RelaySettings(url=receiver.url, failed="open"), ["front"])
@@ -238,6 +253,55 @@ def test_its_own_process_is_started_again(door: Door, capfd: pytest.CaptureFixtu
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        ((subprocess, "Popen"), BlockingIOError(11, "Resource temporarily unavailable")),
+        ((threading.Thread, "start"), RuntimeError("can't start new thread")),
+    ],
+)
+def test_a_process_that_cannot_be_started_is_started_later(
+    broken: tuple[Any, str], error: Exception, door: Door, capfd: pytest.CaptureFixture[str]
+) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay.send(sample_events.door("go"))
+    keep_alive(relay, lambda: relay.position == "open")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*broken, fail)
+        relay._process.kill()
+        keep_alive(relay, lambda: relay.counts.failures >= 2)
+        relay.send(sample_events.door("put_on"))
+    keep_alive(relay, lambda: door.position == "shut")
+    relay.close(5)
+    message = capfd.readouterr().err
+    assert message.count(f"cannot be started: {getattr(error, 'strerror', None) or error}") == 1
+    assert message.count("its process is started\n") == 1
+
+
+def test_it_can_be_closed_while_its_process_cannot_be_started(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = Relay(RelaySettings(command=door.command), ["front"])
+    relay._process.kill()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    wait_for(lambda: relay._process.poll() is not None)
+    relay.tick(time.monotonic() + 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda *_: pytest.fail("the pipe is closed"))
+        relay.send(sample_events.door("go"))
+    relay.close(5)
+    assert relay.counts.failures == 1
+
+
+@pytest.mark.slow
 def test_a_command_that_fails_is_repeated_counted_and_reported(
     door: Door, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -282,6 +346,19 @@ def test_an_answer_that_is_not_http_does_not_keep_the_door_open(
         server.shutdown()
         thread.join()
     assert relay.counts.delivered == 0 and "cannot " in capfd.readouterr().err
+
+
+def test_lines_that_waited_while_the_process_started_are_read(door: Door) -> None:
+    """They are longer than any buffer."""
+    settings = {"command": door.command, "url": None, "pulse": 0.0, "failed": "shut"}
+    known = {"time": time.monotonic(), "doors": {"front": "go"}, "override": 0.0}
+    lines = [json.dumps(each) for each in (settings, *[known] * 500)]
+    done = subprocess.run(
+        [sys.executable, "-I", relay_process.__file__],
+        input="\n".join([*lines, ""]), capture_output=True, text=True, timeout=20,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert door.position == "shut"
 
 
 def test_half_a_report_is_passed_over(door: Door) -> None:

@@ -1,4 +1,7 @@
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -109,3 +112,35 @@ def test_hours_are_those_of_the_zone_also_where_the_clock_changes() -> None:
     assert gaps == {3600.0}
     quarter = findings.steps(START, START, ZoneInfo("Asia/Kathmandu"), False)[0]
     assert (quarter.minute, quarter.astimezone(UTC).minute) == (0, 15)
+
+
+@contextmanager
+def machine_in(name: str) -> Iterator[None]:
+    """The machine's own zone is this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has another way to set a zone")
+@pytest.mark.parametrize(("month", "day", "length"), [(3, 29, 23), (10, 25, 25)])
+def test_days_begin_at_midnight_of_the_machine_also_where_the_clock_changes(
+    month: int, day: int, length: int
+) -> None:
+    """From two days before the change, and from the day of the change itself."""
+    change, zone = (
+        START.replace(year=2026, month=month, day=day, hour=10),
+        ZoneInfo("Europe/Berlin"),
+    )
+    with machine_in(zone.key):
+        for start in (change - timedelta(days=2), change):
+            edges = findings.steps(start, change + timedelta(days=2), None, True)
+            assert {(edge.hour, edge.minute) for edge in edges} == {(0, 0)}
+            assert [edge.astimezone().isoformat() for edge in edges] == [
+                edge.isoformat() for edge in edges
+            ]
+            hours = [(b - a) / timedelta(hours=1) for a, b in pairwise(edges)]
+            assert sorted({*hours} - {24.0}) == [length]
+            assert edges == findings.steps(start, change + timedelta(days=2), zone, True)

@@ -2,12 +2,15 @@
 
 import http.client
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from maskgate.core import files
 from maskgate.door.server import access, gate, pairing
 from maskgate.door.server.access import Access, Failures
 from maskgate.door.server.request_errors import RequestError
@@ -52,6 +55,7 @@ def test_a_token_of_ones_own_replaces_the_one_for_programs(tmp_path: Path) -> No
     folder, file = tmp_path / "state", tmp_path / "token"
     opened, first = access.open_access(folder)
     browser = opened.pair(opened.new_code())
+    opened.store()
     assert first is not None and browser is not None
     file.write_text(f"{'a1' * 16}\n")
     token = access.read_token(file)
@@ -87,6 +91,7 @@ def test_a_code_pairs_one_browser_for_ten_minutes(
     code = opened.new_code()
     browser = opened.pair(f" {code[:4].lower()}-{code[4:]} ")
     assert browser is not None and opened.is_valid(browser)
+    opened.store()
     assert access.open_access(tmp_path / "state")[0].is_valid(browser)  # after a restart too
     assert opened.pair(code) is None
     assert opened.pair("") is None
@@ -135,6 +140,35 @@ def test_a_browser_is_led_to_the_pairing_page(running: Running, tokens: tuple[Ac
     assert running.get("/", Cookie=f"{gate.COOKIE}=other").status == 401
     assert running.get("/", Cookie='"; =;;').status == 401
     assert running.request("POST", "/pair", b"x" * 500).reason == "too_large"
+
+
+def test_a_slow_disk_holds_up_the_one_who_is_paired_alone(
+    running: Running, tokens: tuple[Access, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, token = tokens
+    begins, free, replace = threading.Event(), threading.Event(), files.replace_private
+
+    def wait(path: Path, content: bytes) -> None:
+        begins.set()
+        assert free.wait(30)
+        replace(path, content)
+
+    monkeypatch.setattr(files, "replace_private", wait)
+    with ThreadPoolExecutor(2) as pool:
+        answers = [
+            pool.submit(running.request, "POST", "/pair", opened.new_code().encode())
+            for _ in range(2)
+        ]
+        assert begins.wait(10)
+        try:
+            assert running.request("GET", "/healthz", headers=bearer(token)).status == 200
+            assert running.request("GET", "/pairing", headers=bearer(token)).status == 200
+            assert not any(each.done() for each in answers)
+        finally:
+            free.set()
+        cookies = [each.result().headers["set-cookie"].partition(";")[0] for each in answers]
+    stored, _ = access.open_access(opened._file.parent)
+    assert all(stored.is_valid(each.partition("=")[2]) for each in cookies)
 
 
 def test_failed_attempts_are_limited(running: Running, tokens: tuple[Access, str]) -> None:

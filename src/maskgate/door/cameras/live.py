@@ -9,8 +9,8 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from maskgate.core.progress import log
-from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
+from maskgate.door.cameras.reader_thread import ReaderThread
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
 
@@ -38,7 +38,7 @@ class LiveCamera:
         self._lock = threading.Lock()
         self._newest: tuple[Video, VideoFrame, float] | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"camera-{spec.name}", daemon=True)
+        self._thread = ReaderThread(self._run, f"camera-{spec.name}", OPEN_TIME)
 
     def start(self) -> None:
         self._thread.start()
@@ -57,7 +57,7 @@ class LiveCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        reader_thread.join(self._thread, OPEN_TIME)
+        self._thread.end()
 
     def _run(self) -> None:
         failures, reason = 0, ""

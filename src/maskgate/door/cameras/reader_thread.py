@@ -1,26 +1,53 @@
-"""Ends the thread that reads a camera, which may be waiting inside FFmpeg."""
+"""The thread that reads a camera, which may be waiting inside FFmpeg when it is to end."""
 
 import atexit
 import contextlib
+import time
+from collections.abc import Callable
 from threading import Thread
 from typing import Final
 
 from maskgate.core.interruption import Interrupted
 
 _NOW: Final = 0.3  # seconds that are waited at once
+_LOOK: Final = 0.02  # seconds between looks whether the thread has ended
 
 
-def join(thread: Thread, longest: float) -> None:
-    """Wait for a thread that is ending. One that is waiting inside FFmpeg may take up to `longest`
-    seconds: it is waited for when Python exits, because Python may crash if the thread returns
-    from FFmpeg during the shutdown of the interpreter."""
-    if not thread.is_alive():
-        return
-    thread.join(_NOW)
-    if thread.is_alive():
-        atexit.register(_join_at_exit, thread, longest)
+class ReaderThread(Thread):
+    """Calls `read`. When it is to end it may wait inside FFmpeg for up to `longest` seconds.
 
+    Its end is a flag that is looked at: where a signal interrupts Thread.join, Python 3.11 may take
+    a thread that runs for one that has ended.
+    """
 
-def _join_at_exit(thread: Thread, longest: float) -> None:
-    with contextlib.suppress(Interrupted):
-        thread.join(longest)
+    def __init__(self, read: Callable[[], object], name: str, longest: float) -> None:
+        super().__init__(target=read, name=name, daemon=True)
+        self.has_ended = False
+        self._longest = longest
+
+    def run(self) -> None:
+        """Read, in the thread."""
+        try:
+            super().run()
+        finally:
+            self.has_ended = True
+
+    def end(self) -> None:
+        """Wait for a moment for the thread, which is ending. If that is not enough, it is waited
+        for when Python exits, because Python may crash if the thread returns from FFmpeg during the
+        shutdown of the interpreter."""
+        if self.ident is None or self.has_ended:  # without an ident it has not been started
+            return
+        atexit.register(self._wait_at_exit)  # first, as the wait may be interrupted
+        self._wait(_NOW)
+        if self.has_ended:
+            atexit.unregister(self._wait_at_exit)
+
+    def _wait_at_exit(self) -> None:
+        with contextlib.suppress(Interrupted):
+            self._wait(self._longest)
+
+    def _wait(self, seconds: float) -> None:
+        latest = time.monotonic() + seconds
+        while not self.has_ended and time.monotonic() < latest:
+            time.sleep(_LOOK)

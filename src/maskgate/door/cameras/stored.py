@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from maskgate.core.progress import log
-from maskgate.door.cameras import reader_thread
 from maskgate.door.cameras.frames import Frame
+from maskgate.door.cameras.reader_thread import ReaderThread
 from maskgate.door.cameras.specs import CameraSpec
 from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
 from maskgate.errors import MaskgateError
@@ -38,7 +38,7 @@ class StoredCamera:
             self._frames = _of_video(spec, rate)
         self._queue: queue.Queue[Frame | None] = queue.Queue(_AHEAD)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"camera-{spec.name}", daemon=True)
+        self._thread = ReaderThread(self._run, f"camera-{spec.name}", OPEN_TIME)
 
     def start(self) -> None:
         self._thread.start()
@@ -55,7 +55,7 @@ class StoredCamera:
 
     def stop(self) -> None:
         self._stopping.set()
-        reader_thread.join(self._thread, OPEN_TIME)
+        self._thread.end()
 
     def _run(self) -> None:
         try:
@@ -63,8 +63,8 @@ class StoredCamera:
                 self._put(frame)
                 if self._stopping.is_set():
                     return
-        except VideoError as error:
-            log(f"camera {self.spec.name}: {error}; the rest of the video is left out")
+        except Exception as error:  # whatever it is, the others are to know that there is no more
+            log(f"camera {self.spec.name}: {_reason(error)}; the rest of the video is left out")
         finally:
             self._put(None)
 
@@ -112,7 +112,14 @@ def _of_photos(spec: CameraSpec, rate: float) -> Iterator[Frame]:
         for number, path in enumerate(paths):
             try:
                 yield Frame(np.asarray(pixels.decode(path)), number / rate)
-            except PhotoError as error:
-                log(f"{path}: {error}; it is left out")
+            except Exception as error:  # as of a live camera, whose next picture may be better
+                log(f"{path}: {_reason(error)}; it is left out")
 
     return frames()
+
+
+def _reason(error: Exception) -> str:
+    """Why something cannot be read."""
+    if isinstance(error, VideoError | PhotoError | MaskgateError):
+        return str(error)
+    return getattr(error, "strerror", None) or type(error).__name__

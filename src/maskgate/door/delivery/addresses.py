@@ -16,7 +16,8 @@ def address(
     try:
         parts = urlsplit(url)
         is_whole = parts.scheme in schemes and parts.hostname and parts.port != 0
-    except ValueError:
+        (parts.hostname or "").encode("idna")  # as the system is asked for it
+    except ValueError:  # also UnicodeError, of a host such as `broker..lan`
         is_whole = False
     if not is_whole:
         raise MaskgateError(f"{option}: no such address; write one as {_EXAMPLES[schemes[0]]}")

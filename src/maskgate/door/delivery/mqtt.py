@@ -6,16 +6,18 @@ each connection: so none that is out of date is repeated after another. States c
 status is `online`: it is `offline` also while watching hangs.
 """
 
+import contextlib
 import json
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from maskgate.door.delivery.broker import Broker
@@ -35,7 +37,9 @@ _CONNECT_TIME: Final = 5.0  # seconds for a connection
 _LONGEST_PAUSE: Final = 60  # seconds between attempts to connect; the first is 1, it doubles
 _WAIT: Final = 0.2  # seconds after which the end of the time is looked at
 _SILENCE: Final = 5.0  # seconds without a sign of life after which the states no longer count
+_LOOK: Final = 1.0  # seconds between looks whether the client's thread runs
 _FAREWELL: Final = 1.0  # seconds in which to say that we go offline
+_ENDING: Final = 2.0  # seconds in which the client ends; it may wait for a name server
 
 
 class Mqtt:
@@ -78,6 +82,7 @@ class Mqtt:
         client.on_message = self._on_message
         client.connect_async(broker.host, broker.port, _KEEPALIVE)
         client.loop_start()
+        self._looked = time.monotonic()
         self._silence = Silence(silence, self._on_silence)
 
     @property
@@ -97,6 +102,15 @@ class Mqtt:
         """All is well at the time `now`, by time.monotonic."""
         self._silence.sign(now)
         self._overrides.tick()
+        if now - self._looked >= _LOOK and not self._is_closing:
+            self._looked = now
+            self._restart()
+
+    def _restart(self) -> None:
+        """Start the client's thread again if an error that it does not expect has ended it."""
+        with contextlib.suppress(RuntimeError):  # no more threads can be started
+            if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:  # else it runs
+                self._fail("an unexpected error has ended the connection; it is tried again")
 
     def take_override(self) -> bool:
         """Whether a message has said since it was last called that staff let somebody in."""
@@ -112,7 +126,9 @@ class Mqtt:
         if self._client.is_connected():
             self._say_goodbye()
         self._client.disconnect()
-        self._client.loop_stop()
+        ending = threading.Thread(target=self._client.loop_stop, daemon=True)
+        ending.start()
+        ending.join(_ENDING)
         self._discovery.close()
 
     def _say_goodbye(self) -> None:

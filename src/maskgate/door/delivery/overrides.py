@@ -36,7 +36,7 @@ class Overrides:
     def tick(self) -> None:
         """The loop runs."""
         with self._lock:
-            now = _now()
+            now = uptime()
             if not self._is_running(now):
                 self._steady_since = now
             self._tick = now
@@ -44,7 +44,7 @@ class Overrides:
     def add(self) -> None:
         """Somebody is to be let in now."""
         with self._lock:
-            now = _now()
+            now = uptime()
             if self._is_running(now) and now - self._steady_since >= _SETTLING:
                 self._request = now
 
@@ -52,13 +52,13 @@ class Overrides:
         """Whether somebody is to be let in."""
         with self._lock:
             request, self._request = self._request, None
-            return request is not None and _now() - request <= _OLDEST
+            return request is not None and uptime() - request <= _OLDEST
 
     def _is_running(self, now: float) -> bool:
         return self._tick is not None and now - self._tick <= _OLDEST
 
 
-def _now() -> float:
+def uptime() -> float:
     """Seconds that also pass while the machine is suspended, where the system counts these."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,9 +1,11 @@
 """Numbers for Prometheus: events, waiting times, cameras, deliveries. None identifies a person."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -26,6 +28,7 @@ from maskgate.door.events import (
 from maskgate.errors import MaskgateError
 
 _WAITS: Final = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)  # seconds
+_MOST_CLIENTS: Final = 20  # at once, each with a thread; others are turned away
 
 
 class Metrics:
@@ -107,6 +110,7 @@ class Metrics:
                 f"--metrics {address[0]}:{address[1]}: cannot listen there ({error.strerror});"
                 " give another address"
             ) from error
+        self._server.RequestHandlerClass = _Request
         self.port = int(self._server.server_port)
 
     def send(self, event: Event) -> None:
@@ -145,6 +149,26 @@ class Metrics:
         self._server.server_close()
         if isinstance(self._thread, threading.Thread):
             self._thread.join()
+
+
+class _Request(WSGIRequestHandler):
+    """One request. A client that says nothing is given up: it would hold its thread for ever."""
+
+    timeout = 5  # seconds
+    clients = threading.BoundedSemaphore(_MOST_CLIENTS)
+
+    def handle(self) -> None:
+        """Answer the client."""
+        if not self.clients.acquire(blocking=False):
+            return
+        try:
+            with contextlib.suppress(OSError):  # it is silent, or has gone
+                super().handle()
+        finally:
+            self.clients.release()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing about a request."""
 
 
 class _Frames(Collector):

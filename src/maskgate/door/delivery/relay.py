@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from maskgate.door.delivery import relay_process
+from maskgate.door.delivery import overrides, relay_process
 from maskgate.door.delivery.counts import Counts
 from maskgate.door.delivery.failure_log import FailureLog
-from maskgate.door.delivery.overrides import OPENS
 from maskgate.door.delivery.relay_process import Position
 from maskgate.door.events import (
     CameraBack,
@@ -58,10 +57,12 @@ class Relay:
         self._settings = json.dumps(vars(settings)).encode() + b"\n"
         self._doors = dict.fromkeys(cameras, "none")
         self._faulty: set[str] = set()
-        self._open_until = -math.inf  # because staff let somebody in; by time.monotonic
+        self._open_until = -math.inf  # because staff let somebody in; by overrides.uptime
         self._start()
 
     def _start(self) -> None:
+        """Start the process. Raises OSError, or RuntimeError where no more threads can be started;
+        then the process before is still the one, or the new one ends."""
         self._started = time.monotonic()
         self._rest = self._settings
         self._process = subprocess.Popen(
@@ -73,10 +74,15 @@ class Relay:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._pipe = self._process.stdin.fileno()
         os.set_blocking(self._pipe, False)
-        self._reader = threading.Thread(
+        reader = threading.Thread(
             target=self._read, args=(self._process.stdout,), name="relay", daemon=True
         )
-        self._reader.start()
+        try:
+            reader.start()
+        except RuntimeError:
+            self._process.kill()  # with nobody to read its reports it would stand still one day
+            raise
+        self._reader = reader
         self.tick(self._started)
 
     def send(self, event: Event) -> None:
@@ -89,7 +95,7 @@ class Relay:
             case CameraBack():
                 self._faulty.discard(event.camera)
             case Override():
-                self._open_until = time.monotonic() + OPENS
+                self._open_until = overrides.uptime() + overrides.OPENS
             case Started() | Stopped():
                 self._doors = dict.fromkeys(event.cameras, "none")
             case _:
@@ -104,11 +110,16 @@ class Relay:
             self.counts.add_failure()
             self._failures.say("process", "its process has ended and is started again")
             self._close_pipes()
-            self._start()
+            try:
+                self._start()
+                self._failures.end("start", "its process is started")
+            except (OSError, RuntimeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self._failures.say("start", f"its process cannot be started: {reason}")
             return
         doors = self._doors | dict.fromkeys(self._faulty, "none")
         if not self._rest:  # else it has not read the line before, and needs no other
-            left = max(0.0, self._open_until - now)
+            left = max(0.0, self._open_until - overrides.uptime())
             known = {"time": now, "doors": doors, "override": left}
             self._rest = json.dumps(known).encode() + b"\n"
         with contextlib.suppress(BlockingIOError, BrokenPipeError):

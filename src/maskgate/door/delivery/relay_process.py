@@ -190,7 +190,8 @@ def main() -> None:
     """Follow the lines of the standard input to its end, then let the door fail."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # the end is the other process's
-    settings: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as unbuffered:
+        settings: dict[str, Any] = json.loads(unbuffered.readline())  # and nothing behind it
     failed: Position = settings["failed"]
     rule = RelayRule(settings["pulse"], failed)
     command, url = settings["command"], settings["url"]

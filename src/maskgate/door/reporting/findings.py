@@ -233,13 +233,17 @@ def read_manifest(path: Path) -> Manifest:
 def steps(start: datetime, end: datetime, zone: tzinfo | None, is_daily: bool) -> list[datetime]:
     """The beginnings of the hours, or days, from `start` to `end` in the zone, and the end of the
     last one."""
-    length = timedelta(days=1) if is_daily else timedelta(hours=1)
-    local = start.astimezone(zone).replace(minute=0, second=0, microsecond=0)
-    edges = [local.replace(hour=0) if is_daily else local]
-    while edges[-1] <= end:
-        following = edges[-1] + length
-        if not is_daily:  # an hour later, also where the clock is changed
-            following = datetime.fromtimestamp(edges[-1].timestamp() + 3600, start.tzinfo)
-            following = following.astimezone(zone)
-        edges.append(following)
+    first = start.astimezone(zone).replace(minute=0, second=0, microsecond=0)
+    if is_daily:
+        # Without a zone a midnight is naive, and the machine's zone gives each its own offset.
+        midnight = first.replace(hour=0, tzinfo=zone)
+        edges = [midnight.astimezone(zone)]
+        while edges[-1] <= end:
+            midnight += timedelta(days=1)
+            edges.append(midnight.astimezone(zone))
+        return edges
+    edges = [first]
+    while edges[-1] <= end:  # an hour later, also where the clock is changed
+        following = datetime.fromtimestamp(edges[-1].timestamp() + 3600, start.tzinfo)
+        edges.append(following.astimezone(zone))
     return edges

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
 import time
 from collections import OrderedDict, deque
 from pathlib import Path
@@ -42,6 +43,7 @@ class Access:
     def __init__(self, folder: Path, hashes: _Hashes) -> None:
         self._file, self._hashes = folder / _FILE, hashes
         self._codes: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def is_valid(self, token: str) -> bool:
         """Whether it is one of the tokens; takes as long whatever it is."""
@@ -59,7 +61,7 @@ class Access:
 
     def pair(self, secret: str) -> str | None:
         """A token for one browser, in exchange for a pairing code or a token; None for another
-        secret. Raises MaskgateError if it cannot be stored."""
+        secret. It is lost at the end of the process unless `store` is called."""
         code = secret.strip().upper().replace("-", "").replace(" ", "")
         now, matching = time.monotonic(), None
         for each, end in self._codes.items():
@@ -71,8 +73,13 @@ class Access:
             return None
         token = secrets.token_urlsafe(32)
         self._hashes.browsers = [*self._hashes.browsers, _digest(token)][-_MAX_BROWSERS:]
-        _store(self._file, self._hashes)
         return token
+
+    def store(self) -> None:
+        """Store all tokens. It waits for the disk, so a service calls it in a thread; two of these
+        do not store an older state after a newer one. Raises MaskgateError."""
+        with self._lock:
+            _store(self._file, self._hashes)
 
 
 def open_access(

@@ -8,6 +8,7 @@ from typing import Final
 import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from maskgate.door.server import gate
 from maskgate.door.server.access import Access, Failures
@@ -48,6 +49,7 @@ def router(access: Access, failures: Failures, *, address: str, pages: Pages) ->
         if token is None:
             failures.add(client)
             raise RequestError("wrong_code", "this code is wrong, or older than ten minutes")
+        await run_in_threadpool(access.store)
         response = JSONResponse({"paired": True})
         response.set_cookie(
             gate.COOKIE,
