@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from maskgate.dashboard import server
 from maskgate.runs import RunFolder, sources
+from tests.dashboard.conftest import lock
 
 PORT, TOKEN = 8124, "a-token-of-this-test"
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -65,6 +66,22 @@ def test_a_note_is_that_of_the_command(client: TestClient, runs: Path) -> None:
         answer = client.post("/notes", json={**body, **wrong})
         assert answer.status_code == status and answer.json()["error"]
     assert len(RunFolder(runs / "plain-1").notes()) == 1
+
+
+def test_a_folder_that_may_not_be_read_is_one_row(
+    golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = server.create(server.Live(sources.read([str(golden)]), "Kim"), TOKEN, PORT)
+    lock(monkeypatch, golden / "two")
+    with TestClient(app, ADDRESS, raise_server_exceptions=False) as browser:
+        browser.get(f"/?token={TOKEN}")
+        states = {run["name"]: run["state"] for run in browser.get("/data").json()["runs"]}
+        assert states == {"one": "finished", "two": "damaged"}
+        assert browser.post("/notes", json={"run": "one", "text": "a"}).status_code == 200
+        assert browser.post("/notes", json={"run": "two", "text": "a"}).status_code == 409
+        lock(monkeypatch, golden)
+        answer = browser.get("/data")
+        assert answer.status_code >= 400 and "Permission denied" in answer.json()["error"]
 
 
 def test_a_verdict_is_given_on_request(client: TestClient) -> None:
