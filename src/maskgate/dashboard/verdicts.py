@@ -1,6 +1,7 @@
 """Verdicts of `maskgate compare` between two groups of runs, and the score of a group."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Final
@@ -64,7 +65,8 @@ class Verdicts:
             try:
                 self._compare_all(best)
             except MaskgateError as error:
-                say(f"warning: not compared, {error}")
+                say(f"warning: not all compared, {error}")
+                self._compare_pairs(best)
 
     def forget_changed(self, grouping: Grouping) -> None:
         """Forget what is about groups that have other runs now, such as a new seed."""
@@ -87,6 +89,12 @@ class Verdicts:
                 next(self.faults[row.name] for row in rows if row.name in self.faults)
             )
         return self.by_pair[first.id, second.id]
+
+    def _compare_pairs(self, compared_groups: Sequence[Group]) -> None:
+        """Compare each pair on its own, so that a pair that cannot be compared is the only one."""
+        for pair in combinations(compared_groups, 2):
+            with suppress(MaskgateError):
+                self._compare_all(pair)
 
     def _compare_all(self, compared_groups: Sequence[Group]) -> None:
         """Compare all pairs of groups, leaving out runs that are damaged."""
