@@ -14,7 +14,7 @@ from maskgate.config import system as config_system
 from maskgate.dashboard.grouping import Grouper, Grouping
 from maskgate.dashboard.reader import Entry, Reader
 from maskgate.errors import MaskgateError
-from maskgate.runs import sources
+from maskgate.runs import RunFolder, sources
 from maskgate.runs.sources import Source
 from maskgate.training import ensembles
 from maskgate.training.options import TrainOptions
@@ -49,6 +49,17 @@ def golden(tmp_path: Path) -> Path:
     for name in ("one", "two"):
         shutil.copytree(GOLDEN / "plain", tmp_path / "runs" / name)
     return tmp_path / "runs"
+
+
+def change(run: Path, *pairs: tuple[str, str]) -> None:
+    """Replace text of a run's recipe, which must be there; the run is complete again."""
+    file = RunFolder(run).recipe_file
+    text = file.read_text("utf-8")
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after, 1)
+    file.write_text(text, "utf-8")
+    RunFolder(run).finish()
 
 
 @contextmanager

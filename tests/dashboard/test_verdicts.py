@@ -13,19 +13,8 @@ from maskgate.dashboard.verdicts import Verdicts
 from maskgate.errors import MaskgateError
 from maskgate.evaluation.compare import ScoredGroups
 from maskgate.reports.run_rows import RunRow
-from maskgate.runs import RunFolder
 from maskgate.runs.sources import Source
-
-
-def change(run: Path, *pairs: tuple[str, str]) -> None:
-    """Replace text of a run's recipe, which must be there; the run is complete again."""
-    file = RunFolder(run).recipe_file
-    text = file.read_text("utf-8")
-    for before, after in pairs:
-        assert before in text
-        text = text.replace(before, after, 1)
-    file.write_text(text, "utf-8")
-    RunFolder(run).finish()
+from tests.dashboard.conftest import change
 
 
 @pytest.fixture
