@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskgate.core.progress import track
-from maskgate.dashboard import curves, system_progress
+from maskgate.dashboard import curves, stamps, system_progress
 from maskgate.dashboard.curves import Fold, Progress
 from maskgate.dashboard.system_progress import SystemProgress
 from maskgate.errors import MaskgateError
@@ -51,16 +51,17 @@ class Reader:
         try:
             if not is_run(path):
                 return None
-            stamps = curves.stamps(run)
+            current = stamps.of_row(run)
             known = self._entries.get(path)
-            if known is not None and known[0] == stamps:
+            if known is not None and known[0] == current:
                 return known[1]
             entry = _read(run, source)
         except (MaskgateError, OSError) as error:  # one folder that may not be read is one row
             fault = unreadable(run.path, error) if isinstance(error, OSError) else error
             return Entry(RunRow(run, source.title(path), source.name, fault=str(fault)))
-        if entry is not None:
-            self._entries[path] = (stamps, entry)
+        # A damaged run is read each time, as any of its files may have been put back.
+        if entry is not None and not entry.row.fault:
+            self._entries[path] = (current, entry)
         return entry
 
 
