@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,17 @@ def test_orders(order: Order, names: str, rows: list[RunRow]) -> None:
 def test_a_filter_looks_in_all_columns_in_any_case(rows: list[RunRow]) -> None:
     assert [row.name for row in listing.arranged(rows, "date", "FOCAL")] == ["b"]
     assert [row.name for row in listing.arranged(rows, "date", "damaged")] == ["c"]
+
+
+def test_a_run_given_as_the_current_folder_has_its_name(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(GOLDEN / "plain", tmp_path / "plain"))
+    RunFolder(run).add_note("too short", "kim")
+    monkeypatch.chdir(run)
+    code, out, _ = call("runs", ".")
+    assert code == 0 and out.count("plain  plain") == 1
+    assert "\nplain: too short\n" in out
 
 
 def test_the_list_is_exported(call: Call, trained: Path, tmp_path: Path) -> None:

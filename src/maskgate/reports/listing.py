@@ -31,7 +31,7 @@ def print_table(rows: Sequence[RunRow]) -> None:
         table.add(_cells(row))
     console = terminal.console()
     table.print(console)
-    notes = [f"{row.run.path.name}: {note.first_line}" for row in rows for note in row.notes[-1:]]
+    notes = [f"{row.name}: {note.first_line}" for row in rows for note in row.notes[-1:]]
     faults = [row.fault for row in rows if row.fault]
     for sentence in [*_hidden(rows), *notes, *faults]:
         console.print(sentence, soft_wrap=True)
