@@ -35,9 +35,22 @@ def test_orders(order: Order, names: str, rows: list[RunRow]) -> None:
     assert "".join(row.name for row in listing.arranged(rows, order)) == names
 
 
-def test_a_filter_looks_in_all_columns_in_any_case(rows: list[RunRow]) -> None:
-    assert [row.name for row in listing.arranged(rows, "date", "FOCAL")] == ["b"]
-    assert [row.name for row in listing.arranged(rows, "date", "damaged")] == ["c"]
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("FOCAL", "b"),
+        ("Plain", "ba"),
+        ("c", "bc"),
+        ("", "bca"),
+        ("[", ""),
+        ("0.9", ""),
+        ("2026", ""),
+    ],
+)
+def test_a_filter_looks_in_name_recipe_and_settings_in_any_case(
+    text: str, names: str, rows: list[RunRow]
+) -> None:
+    assert "".join(row.name for row in listing.arranged(rows, "date", text)) == names
 
 
 def test_a_run_given_as_the_current_folder_has_its_name(
