@@ -37,8 +37,7 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """Its fields; `differences` is a list of titles, each with a value, low and high."""
         ends = [
-            (name, [round(end, 6) for end in (score.value, score.low, score.high)])
-            for name, score in self.differences.items()
+            (name, [score.value, score.low, score.high]) for name, score in self.differences.items()
         ]
         return vars(self) | {"differences": ends}
 
