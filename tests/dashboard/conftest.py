@@ -1,5 +1,6 @@
 """Runs of two people: seeds of a recipe, others, unfinished, smoke and damaged ones."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from maskgate.config import system as config_system
 from maskgate.dashboard.grouping import Grouper, Grouping
 from maskgate.dashboard.reader import Entry, Reader
 from maskgate.errors import MaskgateError
-from maskgate.runs import sources
+from maskgate.runs import RunFolder, sources
 from maskgate.runs.sources import Source
 from maskgate.training import ensembles
 from maskgate.training.options import TrainOptions
 from maskgate.training.trainer import Trainer
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 HOSTILE = '<img src=x onerror="alert(1)"></script><script>alert(2)</script>'
 
 
@@ -41,6 +43,25 @@ def team(
     return root
 
 
+@pytest.fixture
+def golden(tmp_path: Path) -> Path:
+    """A folder with two copies of a finished run, `one` and `two`, which a test may change."""
+    for name in ("one", "two"):
+        shutil.copytree(GOLDEN / "plain", tmp_path / "runs" / name)
+    return tmp_path / "runs"
+
+
+def change(run: Path, *pairs: tuple[str, str]) -> None:
+    """Replace text of a run's recipe, which must be there; the run is complete again."""
+    file = RunFolder(run).recipe_file
+    text = file.read_text("utf-8")
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after, 1)
+    file.write_text(text, "utf-8")
+    RunFolder(run).finish()
+
+
 @contextmanager
 def stopped_after(epochs: int) -> Iterator[None]:
     """A training in this context fails after the checkpoint of so many epochs, over all folds."""
@@ -55,6 +76,23 @@ def stopped_after(epochs: int) -> Iterator[None]:
         patch.setattr(Trainer, "_end_epoch", stop)
         with pytest.raises(MaskgateError, match="stopped"):
             yield
+
+
+def lock(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Nobody may look into the folder; root may look into any, so that its mode would not do."""
+
+    def refusing(work: Callable[..., Any], itself: bool) -> Callable[..., Any]:
+        def refuse(path: Any, *args: Any, **kwargs: Any) -> Any:
+            is_path = isinstance(path, str | Path)
+            if is_path and (folder in Path(path).parents or (itself and Path(path) == folder)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return work(path, *args, **kwargs)
+
+        return refuse
+
+    patch.setattr(os, "stat", refusing(os.stat, itself=False))
+    patch.setattr(os, "scandir", refusing(os.scandir, itself=True))
+    patch.setattr(Path, "open", refusing(Path.open, itself=False))
 
 
 @pytest.fixture(scope="session")

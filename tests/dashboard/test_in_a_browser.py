@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from maskgate.dashboard import page as dashboard_page
+from maskgate.dashboard import verdicts
 from maskgate.runs import RunFolder
 from maskgate.runs.sources import Source
 from maskgate.training import checkpoint
-from tests.dashboard.conftest import HOSTILE, stopped_after
+from tests.dashboard.conftest import HOSTILE, change, stopped_after
 from tests.door.server import screens
 from tests.reports.test_pages_in_a_browser import CHROMIUM, WIDTHS
 from tests.reports.test_pages_in_a_browser import browser as browser
@@ -164,6 +165,31 @@ def test_picked_rows_have_a_verdict_and_curves(show: Open, written: str) -> None
     assert "lee/unfinished: " in page.locator("#bubble").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("#bubble").is_visible()
+
+
+def test_copies_of_a_run_count_once(
+    show: Open, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(golden / "two", ("lr: 0.01", "lr: 0.02"))
+    shutil.copytree(golden / "one", golden.parent / "lee" / "one")
+    folders = [Source(golden, "kim"), Source(golden.parent / "lee", "lee")]
+    monkeypatch.setattr(verdicts, "MOST", 0)  # so that the page has a command instead
+    dashboard_page.write(folders, golden.parent / "all.html")
+    page = show((golden.parent / "all.html").as_uri())
+    row = page.locator("#rows tr", has_text="kim/one")
+    assert "1 seed, 2 runs" in row.inner_text() and "mean of" not in row.inner_text()
+    assert re.search(r"\d\.\d+ \[", row.inner_text())  # a single run's score has its interval
+    row.locator("button.seeds").click()
+    assert page.locator("#rows tr.seed small").all_inner_texts() == [
+        "seed 7, not compared",
+        "seed 7",
+    ]
+    assert page.locator("#curves svg").first.locator("polyline").count() == 2 * (2 + 1)
+    command = page.locator("#verdicts code").inner_text()
+    assert set(command.split()[2:]) == {str(golden / "two"), str(golden.parent / "lee" / "one")}
+    page.get_by_role("button", name="kim/one", exact=True).click()
+    details = page.locator("dialog[open]").inner_text()
+    assert "mean of" not in details and "not compared, as a newer run has this seed" in details
 
 
 def test_settings_and_scores_are_parallel_lines(show: Open, written: str) -> None:

@@ -1,5 +1,6 @@
 """The live page: who may ask; notes, verdicts and reports; what has changed."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 
 from maskgate.dashboard import server
 from maskgate.runs import RunFolder, sources
+from tests.dashboard.conftest import change, lock
 
 PORT, TOKEN = 8124, "a-token-of-this-test"
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -65,6 +67,45 @@ def test_a_note_is_that_of_the_command(client: TestClient, runs: Path) -> None:
         answer = client.post("/notes", json={**body, **wrong})
         assert answer.status_code == status and answer.json()["error"]
     assert len(RunFolder(runs / "plain-1").notes()) == 1
+
+
+def test_a_folder_that_may_not_be_read_is_one_row(
+    golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = server.create(server.Live(sources.read([str(golden)]), "Kim"), TOKEN, PORT)
+    lock(monkeypatch, golden / "two")
+    with TestClient(app, ADDRESS, raise_server_exceptions=False) as browser:
+        browser.get(f"/?token={TOKEN}")
+        states = {run["name"]: run["state"] for run in browser.get("/data").json()["runs"]}
+        assert states == {"one": "finished", "two": "damaged"}
+        assert browser.post("/notes", json={"run": "one", "text": "a"}).status_code == 200
+        assert browser.post("/notes", json={"run": "two", "text": "a"}).status_code == 409
+        lock(monkeypatch, golden)
+        answer = browser.get("/data")
+        assert answer.status_code >= 400 and "Permission denied" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("size", ["same", "other"])
+@pytest.mark.parametrize("file", ["recipe.yaml", "history.csv", "oof.parquet", "photos.parquet"])
+def test_a_repaired_run_is_no_longer_damaged(file: str, size: str, golden: Path) -> None:
+    change(golden / "two", ("lr: 0.01", "lr: 0.02"))
+    content = (golden / "two" / file).read_bytes()
+    (golden / "two" / file).write_bytes(content.swapcase() + b"\n" * (size == "other"))
+    live = server.Live(sources.read([str(golden)]), "Kim")
+    faults = {run["name"]: run["fault"] for run in json.loads(live.content()[1])["runs"]}
+    assert faults["one"] == "" and file in faults["two"]
+    (golden / "two" / file).write_bytes(content)
+    assert [run["fault"] for run in json.loads(live.content()[1])["runs"]] == ["", ""]
+    assert live.compare("one", "two")["reference"] in ("one", "two")
+
+
+def test_a_verdict_on_files_that_have_changed_is_forgotten(golden: Path) -> None:
+    change(golden / "two", ("lr: 0.01", "lr: 0.02"))
+    live = server.Live(sources.read([str(golden)]), "Kim")
+    assert len(json.loads(live.content()[1])["verdicts"]) == 1
+    content = (golden / "two" / "oof.parquet").read_bytes()
+    (golden / "two" / "oof.parquet").write_bytes(content)
+    assert json.loads(live.content()[1])["verdicts"] == []
 
 
 def test_a_verdict_is_given_on_request(client: TestClient) -> None:

@@ -2,16 +2,19 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from maskgate.reports import listing, run_rows
+from maskgate.reports import listing, run_export, run_rows
 from maskgate.reports.run_rows import RunRow
 from maskgate.reports.run_table import Order
 from maskgate.runs import RunFolder
+from maskgate.runs.records.notes import Note
+from maskgate.runs.records.results import Results
 from maskgate.runs.sources import Source
 
 Call = Callable[..., tuple[int, str, str]]
@@ -34,9 +37,33 @@ def test_orders(order: Order, names: str, rows: list[RunRow]) -> None:
     assert "".join(row.name for row in listing.arranged(rows, order)) == names
 
 
-def test_a_filter_looks_in_all_columns_in_any_case(rows: list[RunRow]) -> None:
-    assert [row.name for row in listing.arranged(rows, "date", "FOCAL")] == ["b"]
-    assert [row.name for row in listing.arranged(rows, "date", "damaged")] == ["c"]
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("FOCAL", "b"),
+        ("Plain", "ba"),
+        ("c", "bc"),
+        ("", "bca"),
+        ("[", ""),
+        ("0.9", ""),
+        ("2026", ""),
+    ],
+)
+def test_a_filter_looks_in_name_recipe_and_settings_in_any_case(
+    text: str, names: str, rows: list[RunRow]
+) -> None:
+    assert "".join(row.name for row in listing.arranged(rows, "date", text)) == names
+
+
+def test_a_run_given_as_the_current_folder_has_its_name(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(GOLDEN / "plain", tmp_path / "plain"))
+    RunFolder(run).add_note("too short", "kim")
+    monkeypatch.chdir(run)
+    code, out, _ = call("runs", ".")
+    assert code == 0 and out.count("plain  plain") == 1
+    assert "\nplain: too short\n" in out
 
 
 def test_the_list_is_exported(call: Call, trained: Path, tmp_path: Path) -> None:
@@ -60,6 +87,31 @@ def test_the_list_is_exported(call: Call, trained: Path, tmp_path: Path) -> None
     assert [float(row[key]) for key in ("score", "score_low", "score_high")] == [*score.values()]
     code, _, error = call("runs", trained.parent, "--csv", file)
     assert code == 2 and "exists already; name another --csv" in error
+
+
+def test_text_of_people_is_no_formula_in_the_csv(rows: list[RunRow], tmp_path: Path) -> None:
+    note = Note(time="2026-11-27T10:00:00+00:00", author="=cmd|calc", text="=1+1")
+    plain, _, other = rows
+    written = [
+        replace(plain, name="-1", notes=(note,), differs=("@a=1", "=b")),
+        replace(other, notes=(note.model_copy(update={"author": "kim"}),)),
+    ]
+    run_export.write_csv(written, tmp_path / "runs.csv")
+    with (tmp_path / "runs.csv").open(encoding="utf-8", newline="") as content:
+        first, second = csv.DictReader(content)
+    assert (first["run"], first["notes"]) == ("'-1", "'=cmd|calc: =1+1")
+    assert first["differs"] == "'@a=1\n=b"  # one cell, whose beginning alone counts
+    assert (second["run"], second["notes"]) == ("a", "kim: =1+1")
+    negative = replace(plain, results=_with_score(plain, -0.5))
+    run_export.write_csv([negative], tmp_path / "negative.csv")
+    assert ",-0.5," in (tmp_path / "negative.csv").read_text("utf-8")
+    assert "'" not in json.loads(run_export.as_json(written))[0]["run"]
+
+
+def _with_score(row: RunRow, value: float) -> Results:
+    assert row.results is not None and row.results.score is not None
+    score = row.results.score.model_copy(update={"value": value})
+    return row.results.model_copy(update={"score": score})
 
 
 def test_the_seed_of_a_system_is_that_of_its_first_member(call: Call) -> None:

@@ -53,3 +53,13 @@ def test_a_run_is_given_alone_or_with_its_folder(trained: Path) -> None:
     assert alone.runs == [trained]
     assert trained in folder.runs
     assert folder.title(trained) == trained.name
+
+
+def test_a_run_given_as_the_current_folder_has_the_name_of_that_folder(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained)
+    (alone,) = sources.read(["."])
+    assert [alone.title(run) for run in alone.runs] == [trained.name]
+    (of_kim,) = sources.read([f"kim={trained / 'fold-0' / '..'}"])
+    assert [of_kim.title(run) for run in of_kim.runs] == [f"kim/{trained.name}"]

@@ -28,7 +28,8 @@ def note(
 ) -> None:
     """Add a note to a run: what you expected, what came out, and why.
 
-    Notes stay in the run's folder; report, runs and compare show them.
+    Notes stay in the run's folder; report, runs and compare show them. A run that is still training
+    takes notes, too.
     """
     from maskgate import runs
     from maskgate.runs.records import notes
@@ -36,10 +37,12 @@ def note(
     name = authors.name(author) if text is not None or author is not None else None
     if text is not None:
         notes.check(text)
-    opened = runs.open_run(run)
+    opened = runs.find_run(run)
     if text is None:
         for each in opened.notes():
             terminal.show(each)
         return
     terminal.show(opened.add_note(text, name))
-    terminal.show(f"{opened.notes_file}; `maskgate report {run}` shows it on the run's page")
+    page = f"`maskgate report {run}` shows it on the run's page"
+    when = "" if opened.files.is_finished else ", once it is finished"
+    terminal.show(f"{opened.notes_file}; {page}{when}")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from maskgate.core import files
 from maskgate.errors import MaskgateError
 from maskgate.runs import RunFolder, tables
 
@@ -70,28 +69,6 @@ def last_written(paths: Sequence[Path]) -> str:
     """When the last of these files was written (ISO 8601)."""
     latest = max(map(_modified, paths))
     return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds")
-
-
-def stamps(run: RunFolder) -> tuple[str, ...]:
-    """What changes when a file of a run, or of its members, changes that a row, a curve or a
-    progress is made of."""
-    paths = [run.status_file, run.metrics_file, run.notes_file, *_places(run.path)]
-    for member in sorted(run.path.glob("members/*/")):
-        paths += [RunFolder(member).status_file, *_places(member)]
-    return tuple(f"{path.name} {_stamp(path)}" for path in paths)
-
-
-def _places(folder: Path) -> list[Path]:
-    """The files that say how far each fold of a run is."""
-    names = ("fold-*/checkpoint.pt", "fold-*/fold.json")
-    return [path for name in names for path in sorted(folder.glob(name))]
-
-
-def _stamp(path: Path) -> str:
-    try:
-        return files.stamp(path)
-    except OSError:
-        return ""
 
 
 def _modified(path: Path) -> float:

@@ -1,7 +1,6 @@
 """Runs that differ only in their seed form a group; groups with the same truth can be compared."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -89,8 +88,7 @@ class Grouper:
             except MaskgateError as error:
                 place, faults[row.name] = None, str(error)
             if place is not None:
-                recipe = json.dumps(groups.without_seed(row.settings)[0], sort_keys=True)
-                key = f"{place} {recipe}"
+                key = f"{place} {groups.recipe_key(groups.without_seed(row.settings)[0])}"
                 set_of[key] = place
             members.setdefault(key, []).append(row)
         run_groups = [

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskgate.core.progress import track
-from maskgate.dashboard import curves, system_progress
+from maskgate.dashboard import curves, stamps, system_progress
 from maskgate.dashboard.curves import Fold, Progress
 from maskgate.dashboard.system_progress import SystemProgress
 from maskgate.errors import MaskgateError
 from maskgate.reports import run_rows
 from maskgate.reports.run_rows import RunRow
-from maskgate.runs import RunFolder
-from maskgate.runs.records.faults import no_runs
+from maskgate.runs import RunFolder, is_run
+from maskgate.runs.records.faults import no_runs, unreadable
 from maskgate.runs.sources import Source
 
 
@@ -48,15 +48,20 @@ class Reader:
 
     def _entry(self, source: Source, path: Path) -> Entry | None:
         run = RunFolder(path)
-        if not run.status_file.exists():
-            return None
-        stamps = curves.stamps(run)
-        known = self._entries.get(path)
-        if known is not None and known[0] == stamps:
-            return known[1]
-        entry = _read(run, source)
-        if entry is not None:
-            self._entries[path] = (stamps, entry)
+        try:
+            if not is_run(path):
+                return None
+            current = stamps.of_row(run)
+            known = self._entries.get(path)
+            if known is not None and known[0] == current:
+                return known[1]
+            entry = _read(run, source)
+        except (MaskgateError, OSError) as error:  # one folder that may not be read is one row
+            fault = unreadable(run.path, error) if isinstance(error, OSError) else error
+            return Entry(RunRow(run, source.title(path), source.name, fault=str(fault)))
+        # A damaged run is read each time, as any of its files may have been put back.
+        if entry is not None and not entry.row.fault:
+            self._entries[path] = (current, entry)
         return entry
 
 

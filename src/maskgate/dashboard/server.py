@@ -18,8 +18,8 @@ from maskgate.dashboard.reader import Entry, Reader
 from maskgate.dashboard.verdicts import Verdicts
 from maskgate.door.server import pages as door_pages
 from maskgate.door.server import private_page
-from maskgate.errors import MaskgateError
-from maskgate.reports import pages
+from maskgate.errors import MaskgateError, disk_error
+from maskgate.reports import links, pages
 from maskgate.runs.records.notes import LONGEST
 from maskgate.runs.run import RunFolder
 from maskgate.runs.sources import Source
@@ -115,6 +115,12 @@ def create(live: Live, token: str, port: int) -> FastAPI:
     async def fail(_: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, 409)
 
+    @app.exception_handler(OSError)
+    async def fail_to_read(_: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        fault = disk_error(error, error.filename or "a file")
+        return JSONResponse({"error": str(fault)}, 500)
+
     @app.get("/assets/{name}")
     async def asset(name: str) -> Response:
         if name not in assets:
@@ -147,7 +153,7 @@ def create(live: Live, token: str, port: int) -> FastAPI:
 
 
 def _report(run: RunFolder, name: str) -> str:
-    return f"/report?run={quote(name, safe='')}" if run.report_file.is_file() else ""
+    return f"/report?run={quote(name, safe='')}" if links.has_report(run.path) else ""
 
 
 def serve(sources: Sequence[Source], author: str, *, port: int, opens: bool) -> None:

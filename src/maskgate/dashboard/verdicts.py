@@ -1,12 +1,14 @@
 """Verdicts of `maskgate compare` between two groups of runs, and the score of a group."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Final
 
 from maskgate.core.progress import say
 from maskgate.core.score import Score
+from maskgate.dashboard import stamps
 from maskgate.dashboard.grouping import Group, Grouping
 from maskgate.errors import MaskgateError
 from maskgate.evaluation import compare, groups
@@ -17,6 +19,7 @@ from maskgate.reports.run_rows import RunRow
 MOST: Final = 15  # groups of which all pairs are compared when a page is written
 
 Pair = tuple[str, str]  # ids of groups
+Stamps = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,7 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """Its fields; `differences` is a list of titles, each with a value, low and high."""
         ends = [
-            (name, [round(end, 6) for end in (score.value, score.low, score.high)])
-            for name, score in self.differences.items()
+            (name, [score.value, score.low, score.high]) for name, score in self.differences.items()
         ]
         return vars(self) | {"differences": ends}
 
@@ -50,7 +52,8 @@ class Verdicts:
     by_pair: dict[Pair, Verdict] = field(default_factory=dict)
     scores: dict[str, Score] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
-    _compared: dict[str, tuple[str, ...]] = field(default_factory=dict)  # their runs, by group
+    _compared: dict[str, Stamps] = field(default_factory=dict)  # their runs, by group
+    _damaged: dict[str, Stamps] = field(default_factory=dict)  # those left out, by name
 
     def compare_best(self, grouping: Grouping) -> None:
         """Compare all pairs of the MOST best groups on each set of photos."""
@@ -64,18 +67,22 @@ class Verdicts:
             try:
                 self._compare_all(best)
             except MaskgateError as error:
-                say(f"warning: not compared, {error}")
+                say(f"warning: not all compared, {error}")
+                self._compare_pairs(best)
 
     def forget_changed(self, grouping: Grouping) -> None:
-        """Forget what is about groups that have other runs now, such as a new seed."""
-        now = {group.id: _stamp(group) for group in grouping.groups}
-        for name in [name for name, stamp in self._compared.items() if now.get(name) != stamp]:
+        """Forget what is about groups that have other runs now, such as a new seed, or runs whose
+        files have changed, such as a damaged one that was put back."""
+        now = {group.id: _of_group(group) for group in grouping.groups}
+        for name in [name for name, known in self._compared.items() if now.get(name) != known]:
             del self._compared[name]
             self.scores.pop(name, None)
             for pair in [pair for pair in self.by_pair if name in pair]:
                 del self.by_pair[pair]
-        names = {row.name for group in grouping.groups for row in group.compared}
-        self.faults = {name: fault for name, fault in self.faults.items() if name in names}
+        rows = {row.name: row for group in grouping.groups for row in group.compared}
+        for name in list(self.faults):
+            if name not in rows or stamps.of_scores(rows[name].run) != self._damaged[name]:
+                del self.faults[name], self._damaged[name]
 
     def compare(self, one: Group, two: Group) -> Verdict:
         """The verdict between two groups. Raises MaskgateError where they cannot be compared."""
@@ -88,9 +95,17 @@ class Verdicts:
             )
         return self.by_pair[first.id, second.id]
 
+    def _compare_pairs(self, compared_groups: Sequence[Group]) -> None:
+        """Compare each pair on its own, so that a pair that cannot be compared is the only one."""
+        for pair in combinations(compared_groups, 2):
+            with suppress(MaskgateError):
+                self._compare_all(pair)
+
     def _compare_all(self, compared_groups: Sequence[Group]) -> None:
         """Compare all pairs of groups, leaving out runs that are damaged."""
         rows = {group.id: group.compared for group in compared_groups}
+        before = {group.id: _of_group(group) for group in compared_groups}
+        files = {row.name: stamps.of_scores(row.run) for each in rows.values() for row in each}
         try:
             scored = _score(rows)
         except MaskgateError:
@@ -98,6 +113,7 @@ class Verdicts:
             if not faults:
                 raise
             self.faults |= faults
+            self._damaged |= {name: files[name] for name in faults}
             rows = {
                 name: tuple(row for row in each if row.name not in faults)
                 for name, each in rows.items()
@@ -105,9 +121,10 @@ class Verdicts:
             scored = _score(rows)
         kept = [group for group in compared_groups if rows[group.id]]
         for group, scores in zip(kept, scored.scores, strict=True):
-            self._compared[group.id] = _stamp(group)
+            self._compared[group.id] = before[group.id]
             for row in rows[group.id]:
                 self.faults.pop(row.name, None)
+                self._damaged.pop(row.name, None)
             if len(rows[group.id]) > 1:
                 self.scores[group.id] = scores[SCORE].score
         for verdict in _verdicts(kept, scored):
@@ -160,9 +177,9 @@ def _verdicts(compared_groups: Sequence[Group], scored: ScoredGroups) -> Iterato
         )
 
 
-def _stamp(group: Group) -> tuple[str, ...]:
-    """What changes when other runs belong to a group, or one is trained again."""
-    return tuple(f"{row.name} {row.started}" for row in group.compared)
+def _of_group(group: Group) -> Stamps:
+    """What changes when other runs belong to a group, or files of one change."""
+    return tuple(text for row in group.compared for text in (row.name, *stamps.of_scores(row.run)))
 
 
 def _ordered(one: Group, two: Group) -> tuple[Group, Group]:

@@ -1,5 +1,6 @@
 """Runs to compare: read, checked that they can be compared, and grouped by recipe."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,14 +70,9 @@ def group_runs(paths: Sequence[Path]) -> list[RunGroup]:
     scored_runs = [_read(RunFolder(path)) for path in paths]
     _check_comparable(scored_runs)
     scored_runs = [_in_order_of(scored_runs[0], scored_run) for scored_run in scored_runs]
-    groups: list[list[ScoredRun]] = []
+    by_recipe: dict[str, list[ScoredRun]] = {}
     for scored_run in scored_runs:
-        same_recipe = next(
-            (group for group in groups if group[0].recipe == scored_run.recipe), None
-        )
-        if same_recipe is None:
-            groups.append([scored_run])
-            continue
+        same_recipe = by_recipe.setdefault(recipe_key(scored_run.recipe), [])
         same_seed = next((other for other in same_recipe if other.seed == scored_run.seed), None)
         if same_seed is not None:
             raise MaskgateError(
@@ -84,6 +80,7 @@ def group_runs(paths: Sequence[Path]) -> list[RunGroup]:
                 " give one of them"
             )
         same_recipe.append(scored_run)
+    groups = list(by_recipe.values())
     names = [_name(group) for group in groups]
     counts = Counter(names)
     return [
@@ -223,6 +220,19 @@ def without_seed(settings: dict[str, Any]) -> tuple[dict[str, Any], int]:
         name: keys | {"seed": member_seed - seed} for name, (keys, member_seed) in bare.items()
     }
     return settings | {"members": relative}, seed
+
+
+def recipe_key(recipe: dict[str, Any]) -> str:
+    """The same text for settings of the same values, whether a number was typed 10 or 10.0."""
+    return json.dumps(_with_whole_numbers(recipe), sort_keys=True)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # --------------------------------------------------------------- whether they compare

@@ -2,6 +2,7 @@
 from a comparison to its runs. A link is relative, so it holds where both folders are moved."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +17,14 @@ def relative(folder: Path, page: Path) -> str:
 def to_report(folder: Path, run: Path) -> str:
     """The link from a page in `folder` to a run's report; "" where there is none."""
     report = RunFolder(run).report_file
-    return relative(folder, report) if report.is_file() else ""
+    return relative(folder, report) if has_report(run) else ""
+
+
+def has_report(run: Path) -> bool:
+    """Whether a run has a report; no if its folder may not be read."""
+    with suppress(OSError):
+        return RunFolder(run).report_file.is_file()
+    return False
 
 
 def related(run: RunFolder) -> list[tuple[str, str, str]]:

@@ -19,8 +19,8 @@ _LAST: Final = -1.0  # of a run without a score
 
 
 def show(folder: Path, order: Order = "date", text: str = "") -> None:
-    """Print a table of the runs in `folder` that have `text` in a column, in this order: oldest
-    first, best first or by name. Raises MaskgateError for none."""
+    """Print a table of the runs in `folder` that have `text` in name, recipe or settings, in this
+    order: oldest first, best first or by name. Raises MaskgateError for none."""
     print_table(chosen(folder, order, text))
 
 
@@ -31,29 +31,43 @@ def print_table(rows: Sequence[RunRow]) -> None:
         table.add(_cells(row))
     console = terminal.console()
     table.print(console)
-    notes = [f"{row.run.path.name}: {note.first_line}" for row in rows for note in row.notes[-1:]]
+    notes = [f"{row.name}: {note.first_line}" for row in rows for note in row.notes[-1:]]
     faults = [row.fault for row in rows if row.fault]
     for sentence in [*_hidden(rows), *notes, *faults]:
         console.print(sentence, soft_wrap=True)
 
 
 def chosen(folder: Path, order: Order = "date", text: str = "") -> list[RunRow]:
-    """The runs in `folder` that have `text` in a cell of the table, in any case, in this order.
-    Raises MaskgateError for none."""
+    """The runs in `folder` that have `text` in name, recipe or settings that differ, in any case,
+    in this order. Raises MaskgateError for none."""
     rows = arranged(run_rows.read([Source(folder)]), order, text)
     if not rows:
-        raise MaskgateError(f"--filter {text}: no run in {folder} has this in name or settings")
+        raise MaskgateError(
+            f"--filter {text}: no run in {folder} has this in name, recipe or settings"
+        )
     return rows
 
 
 def arranged(rows: Sequence[RunRow], order: Order, text: str = "") -> list[RunRow]:
-    """Those of the rows, oldest first, that have `text` in a cell, in this order."""
-    kept = [row for row in rows if any(text.casefold() in cell.casefold() for cell in _cells(row))]
+    """Those of the rows, oldest first, that have `text` in name, recipe or settings, in this
+    order."""
+    kept = [row for row in rows if _has(row, text)]
     if order == "score":
         kept.sort(key=lambda row: _LAST if row.score is None else row.score.value, reverse=True)
     elif order == "name":
         kept.sort(key=lambda row: row.name)
     return kept
+
+
+def _has(row: RunRow, text: str) -> bool:
+    """Whether the text is in a run's name, recipe or settings; scores and dates have digits and
+    brackets of all kinds, which would keep runs that nobody meant."""
+    places = (row.name, _recipe(row), *row.differs)
+    return any(text.casefold() in place.casefold() for place in places)
+
+
+def _recipe(row: RunRow) -> str:
+    return f"{row.recipe} (system)" if row.is_system else row.recipe
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:
@@ -62,7 +76,7 @@ def _cells(row: RunRow) -> tuple[str, ...]:
     seconds = row.status.seconds
     return (
         row.name,
-        f"{row.recipe} (system)" if row.is_system else row.recipe,
+        _recipe(row),
         ", ".join(row.differs) or "–",
         _score(row),
         *_scored(row),

@@ -4,13 +4,16 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from maskgate.core import files
 from maskgate.core.score import Score
 from maskgate.labels import ATTRIBUTES
 from maskgate.reports.run_rows import RunRow
 from maskgate.runs.records.results import Figure
+
+# How a formula begins; a tab or a return before it is dropped by spreadsheets.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(rows: Sequence[RunRow]) -> str:
@@ -22,7 +25,8 @@ def as_json(rows: Sequence[RunRow]) -> str:
 def write_csv(rows: Sequence[RunRow], path: Path) -> None:
     """Write the same, a row for each run: `score` has the value, `score_low` and `score_high` the
     ends of its interval; several settings, warnings or notes are one cell with a line for each.
-    Raises MaskgateError if the file cannot be written."""
+    Text that begins as a formula does has an apostrophe before it. Raises MaskgateError if the file
+    cannot be written."""
     table = [_flat(_values(row)) for row in rows]
 
     def write(temporary: Path) -> None:
@@ -92,4 +96,12 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
             flat[key] = "\n".join(f"{each['author']}: {each['text']}" for each in value)
         else:
             flat[key] = "\n".join(value) if isinstance(value, list) else value
-    return flat
+    return {key: _as_cell(value) for key, value in flat.items()}
+
+
+def _as_cell(value: Any) -> Any:
+    """Text that a spreadsheet would compute, such as `=cmd|…` from a note, after an apostrophe,
+    which makes it text there. Numbers stay as they are."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value

@@ -6,6 +6,7 @@ Its tables are read by `runs.tables`; everything else needs neither pandas nor t
 from maskgate.runs.opening import (
     BUNDLE_MANIFEST,
     bundle_error,
+    find_run,
     is_bundle,
     is_run,
     open_model,
@@ -20,6 +21,7 @@ __all__ = [
     "BUNDLE_MANIFEST",
     "RunFolder",
     "bundle_error",
+    "find_run",
     "is_bundle",
     "is_run",
     "open_model",

@@ -22,9 +22,20 @@ def open_run(path: str | Path, trust: bool = False) -> RunFolder:
     files.check_name(Path(path))
     run = RunFolder(Path(path), trust)
     if not is_run(run.path):
-        run = RunFolder(_only_run(run.path).path, trust)
+        runs = usable(run.path)
+        finished = [each for each in runs if each.files.is_finished]
+        run = RunFolder(_only(finished or runs, run.path).path, trust)
     if not run.files.is_finished:
         raise unfinished(run)
+    run.check()
+    return run
+
+
+def find_run(path: Path) -> RunFolder:
+    """The run in a folder, finished or not, or the only one among the folders in it. Raises
+    MaskgateError where there is no run or several, or the run is damaged."""
+    files.check_name(path)
+    run = RunFolder(path) if is_run(path) else _only(usable(path), path)
     run.check()
     return run
 
@@ -40,9 +51,8 @@ def open_model(path: str | Path, trust: bool = False) -> RunFolder:
     return run
 
 
-def _only_run(folder: Path) -> RunFolder:
-    runs = usable(folder)
-    runs = [run for run in runs if run.files.is_finished] or runs
+def _only(runs: list[RunFolder], folder: Path) -> RunFolder:
+    """The only one of the runs in a folder. Raises MaskgateError where there is none or several."""
     if not runs and is_bundle(folder):
         raise bundle_error(folder)
     if not runs:

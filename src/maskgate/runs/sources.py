@@ -27,7 +27,8 @@ class Source:
 
     def title(self, run: Path) -> str:
         """The name of a run among those of all sources: `name/run`."""
-        return f"{self.name}/{run.name}" if self.name else run.name
+        name = run.resolve().name if run.name in ("", "..") else run.name  # of . and .. alike
+        return f"{self.name}/{name}" if self.name else name
 
 
 def read(words: Sequence[str]) -> list[Source]:

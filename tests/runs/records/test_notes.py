@@ -123,3 +123,19 @@ def test_a_comparison_shows_the_notes_of_its_runs(
     assert code == 0, err
     assert page.count('<article class="note">') == 1
     assert f"<h3>{run.path}</h3>" in page and "focal loss helps the old" in page
+
+
+def test_the_command_takes_notes_of_a_run_that_trains(run: RunFolder, call: Call) -> None:
+    run.update_status(finished=None, files=None)
+    for path in (run.path, run.path.parent):  # the run, and the folder where it is the only one
+        code, out, err = call("note", path, TEXT, "--author", "kim")
+        assert (code, err) == (0, "") and "once it is finished" in out
+    code, out, err = call("note", run.path)
+    assert (code, err, out.count(f"kim: {TEXT}\n")) == (0, "", 2)
+
+
+def test_the_command_asks_which_of_two_runs(run: RunFolder, call: Call) -> None:
+    shutil.copytree(run.path, run.path.with_name("other"))
+    run.update_status(finished=None, files=None)
+    code, _, err = call("note", run.path.parent, TEXT, "--author", "kim")
+    assert code == 2 and "contains 2 runs (other, run); give one of them" in err

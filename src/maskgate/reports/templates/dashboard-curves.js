@@ -18,7 +18,7 @@ function meanLine(folds, measure) {
 
 function seriesOf(units, measure) {
   return units.map((unit) => {
-    const folds = unit.runs.flatMap((run) => run.folds).filter((fold) => linesOf(fold, measure).length);
+    const folds = unit.compared.flatMap((run) => run.folds).filter((fold) => linesOf(fold, measure).length);
     return { unit, colour: colourOf(unit), folds: folds.map((fold) => linesOf(fold, measure)), mean: meanLine(folds, measure) };
   }).filter((series) => series.folds.length);
 }
@@ -97,7 +97,7 @@ function drawCurves() {
     key.firstChild.style.background = colourOf(unit);
     return key;
   }));
-  const without = units.filter((unit) => !unit.runs.some((run) => run.folds.length)).map((unit) => unit.name);
+  const without = units.filter((unit) => !unit.compared.some((run) => run.folds.length)).map((unit) => unit.name);
   byId("curves-note").textContent = !units.length ? "Pick rows of the table to see their curves."
     : [charts.length ? "Thick: the mean of all folds and seeds, in the epochs that all of them have. Thin: each fold." : "",
       without.length ? `No curves of ${without.join(", ")}.` : ""].filter(Boolean).join(" ");

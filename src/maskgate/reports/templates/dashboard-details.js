@@ -54,13 +54,13 @@ function fillDetails() {
     element("dl", { class: "facts" },
       ...fact("Recipe", unit.recipe),
       ...fact(run.reference && run.reference !== run.name ? `Differs from ${run.reference}` : "Differs", unit.differs.join(", ") || "–"),
-      ...fact("Score", unit.score ? scoreText(unit.score) : "–", unit.runs.length > 1 ? ` mean of ${unit.runs.length} seeds` : ""),
+      ...fact("Score", unit.score ? scoreText(unit.score) : "–", seedsText(unit) && ` ${seedsText(unit)}`),
       ...fact("Scored on", set ? `${set.score_of}, ${number.format(unit.newest.photos)} photos of ${counted(unit.people, "person").replace("persons", "people")}; ${set.truth}` : ""),
       ...fact("Time", `${duration(unit.seconds)}${unit.rate === null ? "" : `, ${number.format(Math.round(unit.rate))} photos/s`}`),
       ...fact("Warnings", unit.warnings.length ? element("ul", {}, ...unit.warnings.map((warning) => element("li", {}, warning))) : ""),
       ...fact(unit.runs.length > 1 ? "Runs" : "Folder", element("ul", { class: "folders" }, ...unit.runs.map((each) =>
         element("li", {}, each.path, " ", reportLink(each), unit.runs.length > 1 && each.score ? element("small", {}, `seed ${each.seed}: ${scoreText(each.score)}`
-          + (unit.group.compared.includes(each.name) ? "" : "; not compared, as a newer run has this seed")) : "")))),
+          + (unit.compared.includes(each) ? "" : "; not compared, as a newer run has this seed")) : "")))),
       ...fact("Command", run.command ? element("code", {}, run.command) : "")),
     element("h3", {}, "Notes"),
     ...(notes.length ? notes : [element("p", { class: "soft" }, isLive ? "None yet." : "None yet: maskgate note writes some, or the page of maskgate dashboard --serve.")]),

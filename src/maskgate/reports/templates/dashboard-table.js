@@ -65,8 +65,7 @@ function progressOf(run) {
 function scoreCell(unit, range) {
   const run = unit.newest;
   if (unit.score) {
-    const more = [run.score_of, run.unvalidated_epochs ? `before ${counted(run.unvalidated_epochs, "epoch")} unvalidated` : "",
-      unit.runs.length > 1 ? `mean of ${unit.runs.length} seeds` : ""].filter(Boolean);
+    const more = [run.score_of, run.unvalidated_epochs ? `before ${counted(run.unvalidated_epochs, "epoch")} unvalidated` : "", seedsText(unit)].filter(Boolean);
     return [scoreText(unit.score), interval(unit.score, range), more.length ? element("small", {}, more.join(", ")) : ""];
   }
   if (run.progress) return progressOf(run);
@@ -89,8 +88,9 @@ function nameCell(unit) {
   const parts = [open, element("small", {}, unit.recipe), ...tags(unit)];
   if (unit.runs.length > 1) {
     const isOpen = state.opened.has(unit.id);
+    const copies = unit.runs.length > unit.compared.length ? `, ${unit.runs.length} runs` : "";
     const button = element("button", { type: "button", class: "plain seeds", "aria-expanded": `${isOpen}`, "data-focus": `seeds ${unit.id}` },
-      `${isOpen ? "▾" : "▸"} ${unit.runs.length} seeds`);
+      `${isOpen ? "▾" : "▸"} ${counted(unit.compared.length, "seed")}${copies}`);
     button.addEventListener("click", () => {
       if (!state.opened.delete(unit.id)) state.opened.add(unit.id);
       keepingFocus(drawTable);
@@ -134,10 +134,11 @@ function cellOf(title, content, attributes = {}) {
   return element("td", { "data-of": title, ...attributes, class: classes || null }, ...content);
 }
 
-function seedRow(run, range) {
+function seedRow(unit, run, range) {
+  const isCompared = unit.compared.includes(run);
   const cell = (title, ...content) => cellOf(title, content);
   return element("tr", { class: "seed" },
-    element("td", { class: "pick" }), element("th", { scope: "row" }, run.name, element("small", {}, `seed ${run.seed}`)),
+    element("td", { class: "pick" }), element("th", { scope: "row" }, run.name, element("small", {}, `seed ${run.seed}${isCompared ? "" : ", not compared"}`)),
     element("td", { class: "left differs" }),
     element("td", { class: "score", "data-of": "Score" }, ...(run.score ? [scoreText(run.score), interval(run.score, range)] : ["–"])),
     cell("People", run.people ? number.format(run.people) : "–"), cell("Time", duration(run.seconds)),
@@ -153,7 +154,7 @@ function drawTable() {
   byId("columns").replaceChildren(...headings());
   byId("rows").replaceChildren(...units.flatMap((unit) => [
     rowOf(unit, range),
-    ...(state.opened.has(unit.id) && unit.runs.length > 1 ? unit.runs.map((run) => seedRow(run, range)) : []),
+    ...(state.opened.has(unit.id) && unit.runs.length > 1 ? unit.runs.map((run) => seedRow(unit, run, range)) : []),
   ]));
   const all = state.units.length, runs = units.reduce((sum, unit) => sum + unit.runs.length, 0);
   filters.count.value = `Shows ${number.format(units.length)} of ${counted(all, "row")}, ${counted(runs, "run")}.`

@@ -1,5 +1,6 @@
 // ---------------------------------------------------------------- what a row of the table is
-// A unit is a row: a group of runs that differ in their seed, or a single run.
+// A unit is a row: a group of runs that differ in their seed, or a single run. Of several runs with
+// one seed, such as copies of a run, the newest is compared and counts.
 const STATES = { finished: "finished", unfinished: "unfinished", smoke: "smoke test", damaged: "damaged" };
 const MOST_PICKED = COLOURS.length;
 
@@ -13,6 +14,7 @@ const filters = form.elements;
 const mean = (values) => (values.length ? values.reduce((sum, each) => sum + each, 0) / values.length : null);
 const known = (values) => values.filter((value) => value !== null && value !== undefined);
 const pairKey = (one, two) => [one, two].sort().join("\n");
+const seedsText = (unit) => (unit.compared.length > 1 ? `mean of ${unit.compared.length} seeds` : "");
 const isSeed = (setting) => /^(members\..*\.)?seed=/.test(setting);
 
 function scoreOf(runs, group) {
@@ -24,14 +26,15 @@ function scoreOf(runs, group) {
 
 function unitOf(group, runs, isJoined) {
   const newest = runs[runs.length - 1];
-  const compared = runs.filter((run) => group.compared.includes(run.name));
-  const differs = isJoined && runs.length > 1 ? runs[0].differs.filter((each) => !isSeed(each)) : runs[0].differs;
+  const newestOfSeeds = runs.filter((run) => group.compared.includes(run.name));
+  const compared = runs.length > 1 && newestOfSeeds.length ? newestOfSeeds : runs;
+  const differs = isJoined && compared.length > 1 ? runs[0].differs.filter((each) => !isSeed(each)) : runs[0].differs;
   const unit = {
     id: isJoined ? group.id : runs[0].name, name: isJoined ? group.name : runs[0].name,
-    group, runs, newest, differs, recipe: newest.recipe, state: newest.state,
-    score: scoreOf(runs.length > 1 ? compared : runs, group),
-    people: newest.people, seconds: mean(known(runs.map((run) => run.seconds))),
-    rate: mean(known(runs.map((run) => run.rate))), started: newest.started,
+    group, runs, compared, newest, differs, recipe: newest.recipe, state: newest.state,
+    score: scoreOf(compared, group),
+    people: newest.people, seconds: mean(known(compared.map((run) => run.seconds))),
+    rate: mean(known(compared.map((run) => run.rate))), started: newest.started,
     notes: runs.flatMap((run) => run.notes), fault: runs.map((run) => run.fault).find(Boolean) || "", warnings: runs.flatMap((run) => run.warnings),
   };
   unit.text = [

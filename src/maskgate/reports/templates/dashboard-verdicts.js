@@ -2,7 +2,10 @@
 const asked = new Map(); // of pairs that the server was asked about, its fault or "" while it works
 
 function unavailable(one, two) {
-  if (one.group === two.group) return `${one.name} and ${two.name} differ only in their seed, so there is nothing to compare.`;
+  if (one.group === two.group) {
+    const same = one.newest.seed === two.newest.seed ? "have the same recipe and seed" : "differ only in their seed";
+    return `${one.name} and ${two.name} ${same}, so there is nothing to compare.`;
+  }
   for (const unit of [one, two]) {
     if (unit.group.set === null) return `${unit.name} is not compared: ${why(unit.newest)}.`;
   }
@@ -48,7 +51,7 @@ function forest(verdict) {
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 
 function command(one, two) {
-  const paths = [one, two].flatMap((unit) => unit.runs.map((run) => run.path));
+  const paths = [one, two].flatMap((unit) => unit.compared.map((run) => run.path));
   const quoted = paths.map((path) => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`));
   return `maskgate compare ${quoted.join(" ")}`;
 }
