@@ -295,11 +295,9 @@ class Bench:
 
     def _measured(self, work: Callable[[], object]) -> Measured:
         """Times the work; what it returns, if a number, are seconds of the floor among it."""
-        since = time.perf_counter()
+        since = _seconds(self.accelerator.device)
         floor = work()
-        if self.accelerator.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - since
+        seconds = _seconds(self.accelerator.device) - since
         if not isinstance(floor, float):
             return Measured(self.count / seconds)
         return Measured(self.count / (seconds - floor), floor / (seconds - floor))
@@ -327,10 +325,10 @@ class _Paced(Loader):
         for number, batch in enumerate(loaded, 1):
             yield batch
             if number % PACE == 0:
-                since = time.perf_counter()
+                since = _seconds(self._device)
                 for _ in range(PACE):
                     self.floor_step()
-                self.seconds += time.perf_counter() - since
+                self.seconds += _seconds(self._device) - since
 
 
 def recipe_of(model: str, **optimizer: object) -> Recipe:
@@ -380,12 +378,17 @@ def _plain_step(name: str, photos: int) -> float:
     step = _step(model.to(device), recipe)
     batch = _batch(recipe, device)
     step(*batch)
-    since = time.perf_counter()
+    since = _seconds(device)
     for _ in range(photos // BATCH):
         step(*batch)
+    return photos / (_seconds(device) - since)
+
+
+def _seconds(device: torch.device) -> float:
+    """The time when the device has done all that it was given: a GPU works on after the call."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
-    return photos / (time.perf_counter() - since)
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class _DecodedEachTime(Dataset[tuple[Tensor, Target]]):
