@@ -1,6 +1,7 @@
 """How much of the model's own speed real training keeps: photos a second, and their ratio.
 
     python benchmarks/training.py [DATA] [--models NAME …] [--photos 1024] [--rounds 5]
+                                  [--precision bf16]
     python benchmarks/training.py [DATA] --recipes [NAME …]
 
 The floor is the model step alone (forward, loss, backward, optimiser) on a batch that lies in
@@ -9,6 +10,8 @@ optimiser that is not fused, glibc's way with memory, threads that wait busily; 
 own), real training (`maskgate.training.trainer`, flip and crop, its checkpoint included) from a
 warm cache, the same from an empty cache, the way of the competition's starting code (one worker
 decodes each photo in each epoch), and real training with heavy augmentation.
+
+`--precision` is that of training and of every step, as `training.precision` of a recipe.
 
 With `--recipes`, it is the training of shipped recipes, with all that they do to photos and to the
 network, beside the step alone of their network; without names, of all that suit a CPU.
@@ -48,6 +51,7 @@ from maskgate.core import threads
 from maskgate.core.progress import say, track
 from maskgate.data import layouts
 from maskgate.data.table import Photos
+from maskgate.errors import MaskgateError
 from maskgate.faces.view import View
 from maskgate.imaging import pixels
 from maskgate.model import losses, network, optim
@@ -94,27 +98,33 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=1024, help="photos a measurement trains on")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--recipes", nargs="*", metavar="NAME", help="shipped recipes instead")
+    parser.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32")
     parser.add_argument("--plain-step", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain_step:
-        print(_plain_step(arguments.plain_step, arguments.photos))
+        print(_plain_step(arguments.plain_step, arguments.photos, arguments.precision))
         return
     if "GOMP_SPINCOUNT" not in os.environ:  # torch has read it: start anew
         threads.limit_spinning()
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    accelerator = processes.start("fp32")
-    print(f"{accelerator.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    precision = arguments.precision
+    try:
+        accelerator = processes.start(precision)
+    except MaskgateError as error:
+        raise SystemExit(f"error: {error}") from error
+    machine = f"{accelerator.device}, {torch.get_num_threads()} threads"
+    print(f"{machine}, {precision}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name:
         sets = _stored(arguments.data, arguments.photos, Path(name))
         if arguments.recipes is None:
             for model in arguments.models:
-                bench = Bench(recipe_of(model), sets, Path(name), accelerator)
+                bench = Bench(recipe_of(model, precision), sets, Path(name), accelerator)
                 _print_table(model, _rounds(model, bench.ways(), arguments.rounds))
         else:
             chosen = arguments.recipes or _cpu_recipes()
             results: Results = {}
             for recipe in chosen:
-                bench = Bench(_shipped(recipe), sets, Path(name), accelerator)
+                bench = Bench(_shipped(recipe, precision), sets, Path(name), accelerator)
                 results |= _rounds(recipe, {recipe: bench.own_training}, arguments.rounds)
             _print_table("recipe", results)
 
@@ -133,15 +143,17 @@ def _cpu_recipes() -> list[str]:
     names: dict[str, str] = {}
     for entry in shipped.all_shipped():
         if not entry.is_system and "a GPU" not in entry.needs:
-            names.setdefault(_shipped(entry.name).model_dump_json(exclude={"seed"}), entry.name)
+            recipe = _shipped(entry.name, "fp32")
+            names.setdefault(recipe.model_dump_json(exclude={"seed"}), entry.name)
     return list(names.values())
 
 
-def _shipped(name: str) -> Recipe:
+def _shipped(name: str, precision: str) -> Recipe:
     """A shipped recipe for an epoch of the benchmark's photos: their middle, every photo once."""
     recipe = load_recipe(find_recipe(name)).model_dump(mode="json")
     recipe["training"] |= {"epochs": 1, "freeze_epochs": 0, "validation_epochs": 0}
     recipe["training"] |= {"select": "last", "patience": None, "validation_batch_size": FEW}
+    recipe["training"] |= {"precision": precision}
     recipe["photo"]["face"] = None
     rest: dict[str, object] = {"folds": {"kind": "all"}, "schedule": {"name": "constant"}}
     rest |= {"data": [], "pseudo": None, "labels": {}, "sampling": {}}
@@ -195,7 +207,7 @@ class Bench:
             stores = {size: self._store(size, folder / "cache") for size in sets}
         self.stores = stores
         self.count = len(next(iter(sets.values())).table)
-        step = _step(self._network(), self.recipe)
+        step = _step(self._network(), self.recipe, accelerator)
         batch = _batch(self.recipe, accelerator.device)
         self.floor_step: Callable[[], None] = lambda: step(*batch)
         self.floor_step()
@@ -227,6 +239,7 @@ class Bench:
         """The step alone, as torch comes, in a process of its own."""
         model, photos = self.recipe.model.backbone, str(self.count)
         command = [sys.executable, __file__, "--plain-step", model, "--photos", photos]
+        command += ["--precision", self.recipe.training.precision]
         environment = {name: os.environ[name] for name in os.environ if name != "GOMP_SPINCOUNT"}
         done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
         return Measured(float(done.stdout))
@@ -253,7 +266,7 @@ class Bench:
         """One worker decodes, resizes and flips every photo anew; the step is the floor's."""
         photos = self.sets[size]
         decoded = _DecodedEachTime(photos, self.recipe.photo.height, self.recipe.photo.width)
-        step = _step(self._network(), self.recipe)
+        step = _step(self._network(), self.recipe, self.accelerator)
 
         def epoch() -> None:
             for batch, targets in DataLoader(decoded, BATCH, shuffle=True, num_workers=1):
@@ -295,11 +308,10 @@ class Bench:
 
     def _measured(self, work: Callable[[], object]) -> Measured:
         """Times the work; what it returns, if a number, are seconds of the floor among it."""
-        since = time.perf_counter()
+        self.floor_step()  # the memory that a step needs stays with the process
+        since = _seconds(self.accelerator.device)
         floor = work()
-        if self.accelerator.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - since
+        seconds = _seconds(self.accelerator.device) - since
         if not isinstance(floor, float):
             return Measured(self.count / seconds)
         return Measured(self.count / (seconds - floor), floor / (seconds - floor))
@@ -310,6 +322,7 @@ class Bench:
         return store
 
     def _network(self) -> network.Network:
+        self.accelerator.free_memory()  # as a training has it, with no other network
         torch.manual_seed(7)
         model = network.create(self.recipe, with_weights=False)
         return model.to(self.accelerator.device).train()
@@ -327,20 +340,21 @@ class _Paced(Loader):
         for number, batch in enumerate(loaded, 1):
             yield batch
             if number % PACE == 0:
-                since = time.perf_counter()
+                since = _seconds(self._device)
                 for _ in range(PACE):
                     self.floor_step()
-                self.seconds += time.perf_counter() - since
+                self.seconds += _seconds(self._device) - since
 
 
-def recipe_of(model: str, **optimizer: object) -> Recipe:
+def recipe_of(model: str, precision: str = "fp32", **optimizer: object) -> Recipe:
+    training = {"epochs": 1, "batch_size": BATCH, "validation_batch_size": FEW}
     return Recipe.model_validate(
         {
             "model": {"backbone": model},
             "augment": LIGHT,
             "folds": {"kind": "all"},
             "optimizer": optimizer,
-            "training": {"epochs": 1, "batch_size": BATCH, "validation_batch_size": FEW},
+            "training": training | {"precision": precision},
         }
     )
 
@@ -358,34 +372,44 @@ def _batch(recipe: Recipe, device: torch.device) -> tuple[Tensor, Target]:
     return photos.to(device), Target(*(tensor.to(device) for tensor in batch))
 
 
-def _step(model: network.Network, recipe: Recipe) -> Callable[[Tensor, Target], None]:
-    loss_of = losses.create(recipe.loss, target.one_of_each(), model.head)
-    loss_of.to(next(model.parameters()).device)
-    updater = optim.create(recipe.optimizer, model)
+def _step(
+    bare: network.Network, recipe: Recipe, accelerator: Accelerator
+) -> Callable[[Tensor, Target], None]:
+    """The model step alone, in the accelerator's precision, as the trainer's."""
+    loss_of = losses.create(recipe.loss, target.one_of_each(), bare.head)
+    loss_of.to(accelerator.device)
+    model, updater = accelerator.prepare(bare, optim.create(recipe.optimizer, bare))
 
     def step(photos: Tensor, targets: Target) -> None:
-        loss_of(model(photos), targets).backward()
+        accelerator.backward(loss_of(model(photos), targets))
         updater.step()
         updater.zero_grad()
 
     return step
 
 
-def _plain_step(name: str, photos: int) -> float:
+def _plain_step(name: str, photos: int, precision: str) -> float:
     """Photos a second of the step with nothing of what maskgate does for its speed."""
-    recipe = recipe_of(name, arguments={"fused": False})
+    recipe = recipe_of(name, precision, arguments={"fused": False})
     model = network.create(recipe).to(memory_format=torch.contiguous_format).train()
     model.normalise.memory_format = torch.contiguous_format
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    step = _step(model.to(device), recipe)
+    mixed = "no" if precision == "fp32" else precision
+    accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
+    device = accelerator.device
+    step = _step(model.to(device), recipe, accelerator)
     batch = _batch(recipe, device)
     step(*batch)
-    since = time.perf_counter()
+    since = _seconds(device)
     for _ in range(photos // BATCH):
         step(*batch)
+    return photos / (_seconds(device) - since)
+
+
+def _seconds(device: torch.device) -> float:
+    """The time when the device has done all that it was given: a GPU works on after the call."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
-    return photos / (time.perf_counter() - since)
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class _DecodedEachTime(Dataset[tuple[Tensor, Target]]):
