@@ -393,8 +393,7 @@ def _plain_step(name: str, photos: int, precision: str) -> float:
     recipe = recipe_of(name, precision, arguments={"fused": False})
     model = network.create(recipe).to(memory_format=torch.contiguous_format).train()
     model.normalise.memory_format = torch.contiguous_format
-    mixed = "no" if precision == "fp32" else precision
-    accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
+    accelerator = processes.new_accelerator(precision)
     device = accelerator.device
     step = _step(model.to(device), recipe, accelerator)
     batch = _batch(recipe, device)
