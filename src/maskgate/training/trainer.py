@@ -249,6 +249,7 @@ class Trainer:
     # --------------------------------------------------------------------- the checkpoint
 
     def _save(self) -> None:
+        self._check_loss()  # first: the reason is the same whenever a checkpoint is due
         self._check_weights()
         sums = gather_object([self.state.loss_sum.item()])
         if self.accelerator.is_main_process:
