@@ -434,6 +434,7 @@ def test_the_cache_is_not_needed_to_resume(people: Path, tmp_path: Path) -> None
     assert not problems
 
 
+@pytest.mark.slow
 def test_the_networks_of_finished_folds_leave_memory(train: Train, tmp_path: Path) -> None:
     """Accelerate keeps what it has prepared: networks, optimisers, and the loss scaling of fp16."""
     counts: list[int] = []

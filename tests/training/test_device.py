@@ -77,6 +77,7 @@ def steps(recipe: Recipe, accelerator: Accelerator) -> torch.Tensor:
     return update.loss_sum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_recipes(name: str, accelerator: Accelerator) -> None:
     recipe = recipes.load(recipes.find(name), TINY_BACKBONE)
