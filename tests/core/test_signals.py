@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from maskgate.core.signals import StopRequest, handle_signals
+from maskgate.core.signals import Flag, handle_signals
 
 _SIGNALS_AT_ANY_MOMENT = """
 import random, signal, time
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 
 def stop(*_):
     request.set()
@@ -21,7 +21,7 @@ def stop(*_):
 signal.signal(signal.SIGALRM, stop)
 end, number = time.monotonic() + 2, 0
 while time.monotonic() < end:
-    request = StopRequest()
+    request = Flag()
     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 3e-4))
     while not request.is_set():
         request.wait(1e-5)
@@ -39,7 +39,7 @@ def test_a_handler_may_interrupt_any_step_of_waiting() -> None:
 
 
 def test_waiting_ends_with_the_request() -> None:
-    request, start = StopRequest(), time.monotonic()
+    request, start = Flag(), time.monotonic()
     request.wait(0.05)
     assert 0.04 < time.monotonic() - start < 5 and not request.is_set()
     request.wait(-1)
@@ -54,7 +54,7 @@ def test_waiting_ends_with_the_request() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_handled_for_a_time(number: signal.Signals) -> None:
-    request, before = StopRequest(), signal.getsignal(number)
+    request, before = Flag(), signal.getsignal(number)
     with handle_signals(lambda *_: request.set()):
         os.kill(os.getpid(), number)
         request.wait(60)

@@ -32,7 +32,8 @@ _MAX_FAULTS: Final = 20  # reported per file
 _MAX_KEY_PARTS: Final = 20  # of a key, joined by dots; no key is nested deeper
 
 
-def _to_integer(value: Any) -> Any:
+def to_integer(value: Any) -> Any:
+    """A whole number as int, whether it was typed 2 or 2.0; other values as they are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -50,7 +51,7 @@ def _check_finite(value: Any, place: str = "") -> None:
 
 
 # In a Section text, true and false are not accepted as numbers.
-LOSSLESS: Final = BeforeValidator(_to_integer)
+LOSSLESS: Final = BeforeValidator(to_integer)
 """Accepts `2.0` as a whole number. Place it after the bounds, or the schema loses them."""
 ListOf = Annotated[tuple[Item, ...], Strict(False)]
 """A list in YAML."""

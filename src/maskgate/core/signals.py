@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
 
-_LOOK: Final = 0.05  # seconds between looks whether to stop
+_LOOK: Final = 0.05  # seconds between looks whether a flag is set
 
 
-class StopRequest:
-    """A request to stop, which a signal handler may `set` at any moment.
+class Flag:
+    """A flag, such as a request to stop, which a signal handler may `set` at any moment.
 
     threading.Event cannot be used: its `set` takes a lock, and hangs if the interrupted thread has
     it, as queues do.
@@ -22,15 +22,15 @@ class StopRequest:
         self._is_set = False
 
     def set(self) -> None:
-        """Stop."""
+        """Set the flag, for good."""
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether to stop."""
+        """Whether it is set."""
         return self._is_set
 
     def wait(self, seconds: float) -> None:
-        """Wait for the request, at most so long; 0 or less does not wait."""
+        """Wait until it is set, at most so long; 0 or less does not wait."""
         end = time.monotonic() + seconds
         while not self._is_set and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _LOOK))

@@ -73,15 +73,15 @@ class Verdicts:
     def forget_changed(self, grouping: Grouping) -> None:
         """Forget what is about groups that have other runs now, such as a new seed, or runs whose
         files have changed, such as a damaged one that was put back."""
-        now = {group.id: _of_group(group) for group in grouping.groups}
+        files = _files(grouping.groups)
+        now = {group.id: _of_group(group, files) for group in grouping.groups}
         for name in [name for name, known in self._compared.items() if now.get(name) != known]:
             del self._compared[name]
             self.scores.pop(name, None)
             for pair in [pair for pair in self.by_pair if name in pair]:
                 del self.by_pair[pair]
-        rows = {row.name: row for group in grouping.groups for row in group.compared}
         for name in list(self.faults):
-            if name not in rows or stamps.of_scores(rows[name].run) != self._damaged[name]:
+            if files.get(name) != self._damaged[name]:
                 del self.faults[name], self._damaged[name]
 
     def compare(self, one: Group, two: Group) -> Verdict:
@@ -104,8 +104,7 @@ class Verdicts:
     def _compare_all(self, compared_groups: Sequence[Group]) -> None:
         """Compare all pairs of groups, leaving out runs that are damaged."""
         rows = {group.id: group.compared for group in compared_groups}
-        before = {group.id: _of_group(group) for group in compared_groups}
-        files = {row.name: stamps.of_scores(row.run) for each in rows.values() for row in each}
+        files = _files(compared_groups)
         try:
             scored = _score(rows)
         except MaskgateError:
@@ -121,7 +120,7 @@ class Verdicts:
             scored = _score(rows)
         kept = [group for group in compared_groups if rows[group.id]]
         for group, scores in zip(kept, scored.scores, strict=True):
-            self._compared[group.id] = before[group.id]
+            self._compared[group.id] = _of_group(group, files)
             for row in rows[group.id]:
                 self.faults.pop(row.name, None)
                 self._damaged.pop(row.name, None)
@@ -177,9 +176,15 @@ def _verdicts(compared_groups: Sequence[Group], scored: ScoredGroups) -> Iterato
         )
 
 
-def _of_group(group: Group) -> Stamps:
-    """What changes when other runs belong to a group, or files of one change."""
-    return tuple(text for row in group.compared for text in (row.name, *stamps.of_scores(row.run)))
+def _files(compared_groups: Sequence[Group]) -> dict[str, Stamps]:
+    """What changes when files of a run change, by its name."""
+    rows = (row for group in compared_groups for row in group.compared)
+    return {row.name: stamps.of_scores(row.run) for row in rows}
+
+
+def _of_group(group: Group, files: Mapping[str, Stamps]) -> Stamps:
+    """What changes when other runs belong to a group, or `files` of one change."""
+    return tuple(text for row in group.compared for text in (row.name, *files[row.name]))
 
 
 def _ordered(one: Group, two: Group) -> tuple[Group, Group]:

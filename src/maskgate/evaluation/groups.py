@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from maskgate.config.recipe import WITHOUT_EFFECT
+from maskgate.config.settings import to_integer
 from maskgate.core.progress import say
 from maskgate.errors import MaskgateError, listed
 from maskgate.runs import RunFolder, comparability, is_run, open_run, scan, tables
@@ -232,7 +233,7 @@ def _with_whole_numbers(value: Any) -> Any:
         return {key: _with_whole_numbers(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_with_whole_numbers(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return to_integer(value)
 
 
 # --------------------------------------------------------------- whether they compare

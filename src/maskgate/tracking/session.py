@@ -37,7 +37,7 @@ class Tracking:
 
     def __init__(self, run: RunFolder, trackers: Sequence[TrackerSettings]) -> None:
         self._run = run
-        self._settings = [each for each in trackers if not each.switched_off]
+        self._settings: list[TrackerSettings] = []
         self._logged: set[tuple[int, int]] = set()  # fold and epoch
         self._warned: set[int] = set()  # trackers, by their place in the list
         self._is_closed = False
@@ -45,6 +45,8 @@ class Tracking:
         for each in trackers:
             if reason := each.switched_off:
                 say(f"{run.path}: not tracked by {each.place}: {reason}")
+            else:
+                self._settings.append(each)
         if self._settings:
             tracked = outcome.tracked_run(run)
             makers = [TRACKERS[each.name](each) for each in self._settings]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 from maskgate.door import readings
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
@@ -60,7 +60,7 @@ def test_the_wall_clock_may_jump(
     rules = Rules("worn", partial(readings.reading, policy="worn"), 0.1)
     camera = Film([Scene(0.3), Scene(2, [("wear", 200)]), Scene(1.5)], portraits)
     sink = Kept()
-    Watch(engine, [camera], [sink], rules=rules, rate=10).run(StopRequest())
+    Watch(engine, [camera], [sink], rules=rules, rate=10).run(Flag())
     kinds = [event.event for event in sink.events]
     assert kinds == [
         "started", "door", "seen", "door", "verdict", "door", "left", "door", "stopped",

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 from maskgate.door import readings
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.specs import CameraSpec
@@ -72,7 +72,7 @@ def test_one_camera_fails_and_the_other_goes_on(
     capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
     cameras, sink = [Stored("front", 640, **{how: True}), Stored("back", 642)], Kept()
-    Watch(Judging(), cameras, [sink], rules=RULES, rate=10).run(StopRequest())  # type: ignore[arg-type]
+    Watch(Judging(), cameras, [sink], rules=RULES, rate=10).run(Flag())  # type: ignore[arg-type]
     assert len({each.process for each in sink.events}) == 1 and sink.events[0].process
     came = ["seen", "door", "verdict", "door"]
     assert of("back", sink.events) == [*came, "left", "door"]

@@ -6,7 +6,7 @@ from typing import get_type_hints
 import pytest
 
 from maskgate.cli.watch import watch
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 from maskgate.door.watching.pace import LOAD, SLOWEST, Pace
 
 
@@ -34,7 +34,7 @@ def test_a_low_target_stays() -> None:
 
 
 def test_rounds_are_apart_and_the_end_is_not_waited_for() -> None:
-    pace, stopping = Pace(50), StopRequest()
+    pace, stopping = Pace(50), Flag()
     start = time.monotonic()
     for _ in range(11):
         pace.wait(stopping)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 from maskgate.door import readings
 from maskgate.door.cameras import specs
 from maskgate.door.cameras.stored import StoredCamera
@@ -60,7 +60,7 @@ def test_nobody_waits(
     def watch() -> tuple[dict[str, float], int]:
         camera, sink = StoredCamera(specs.parse([str(film)])[0], 10), Kept()
         counting = CountingEngine(engine)
-        Watch(counting, [camera], [sink], rules=rules, rate=10).run(StopRequest())  # type: ignore[arg-type]
+        Watch(counting, [camera], [sink], rules=rules, rate=10).run(Flag())  # type: ignore[arg-type]
         start = sink.events[1].time  # the door is empty
         times: dict[str, float] = {
             each.event: (each.time - start).total_seconds() for each in sink.events[2:]

@@ -2,35 +2,39 @@
 
 import atexit
 import contextlib
-import time
 from collections.abc import Callable
 from threading import Thread
 from typing import Final
 
 from maskgate.core.interruption import Interrupted
+from maskgate.core.signals import Flag
 
 _NOW: Final = 0.3  # seconds that are waited at once
-_LOOK: Final = 0.02  # seconds between looks whether the thread has ended
 
 
 class ReaderThread(Thread):
     """Calls `read`. When it is to end it may wait inside FFmpeg for up to `longest` seconds.
 
-    Its end is a flag that is looked at: where a signal interrupts Thread.join, Python 3.11 may take
-    a thread that runs for one that has ended.
+    Its end is a flag: where a signal interrupts Thread.join, Python 3.11 may take a thread that
+    runs for one that has ended.
     """
 
     def __init__(self, read: Callable[[], object], name: str, longest: float) -> None:
         super().__init__(target=read, name=name, daemon=True)
-        self.has_ended = False
+        self._ended = Flag()
         self._longest = longest
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has returned from `read`."""
+        return self._ended.is_set()
 
     def run(self) -> None:
         """Read, in the thread."""
         try:
             super().run()
         finally:
-            self.has_ended = True
+            self._ended.set()
 
     def end(self) -> None:
         """Wait for a moment for the thread, which is ending. If that is not enough, it is waited
@@ -39,15 +43,10 @@ class ReaderThread(Thread):
         if self.ident is None or self.has_ended:  # without an ident it has not been started
             return
         atexit.register(self._wait_at_exit)  # first, as the wait may be interrupted
-        self._wait(_NOW)
+        self._ended.wait(_NOW)
         if self.has_ended:
             atexit.unregister(self._wait_at_exit)
 
     def _wait_at_exit(self) -> None:
         with contextlib.suppress(Interrupted):
-            self._wait(self._longest)
-
-    def _wait(self, seconds: float) -> None:
-        latest = time.monotonic() + seconds
-        while not self.has_ended and time.monotonic() < latest:
-            time.sleep(_LOOK)
+            self._ended.wait(self._longest)

@@ -14,7 +14,7 @@ from maskgate.core.progress import log
 from maskgate.door.cameras.frames import Frame
 from maskgate.door.cameras.reader_thread import ReaderThread
 from maskgate.door.cameras.specs import CameraSpec
-from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError
+from maskgate.door.cameras.video import OPEN_TIME, Video, VideoError, reason
 from maskgate.errors import MaskgateError
 from maskgate.imaging import photo_files, pixels
 from maskgate.imaging.pixels import PhotoError
@@ -122,4 +122,4 @@ def _reason(error: Exception) -> str:
     """Why something cannot be read."""
     if isinstance(error, VideoError | PhotoError | MaskgateError):
         return str(error)
-    return getattr(error, "strerror", None) or type(error).__name__
+    return reason(error)

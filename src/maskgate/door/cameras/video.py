@@ -57,7 +57,7 @@ class Video:
         try:
             self._container = _open(spec)
         except (FFmpegError, OSError, ValueError) as error:
-            raise VideoError(_reason(error)) from None
+            raise VideoError(reason(error)) from None
         try:
             self._stream = _stream(self._container)
         except VideoError:
@@ -94,7 +94,7 @@ class Video:
                         self.arrived = now
                         yield frame
         except (FFmpegError, OSError) as error:
-            raise VideoError(_reason(error)) from None
+            raise VideoError(reason(error)) from None
 
     def _stamp(self, packet: "Packet[VideoStream]") -> float | None:
         """When the packet was recorded, in seconds of the camera's clock, if it says so."""
@@ -135,7 +135,7 @@ def _stream(container: InputContainer) -> VideoStream:
     return stream
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why FFmpeg failed; its whole message would quote the source."""
-    reason = getattr(error, "strerror", None)
-    return truncate(str(reason), 100) if reason else type(error).__name__
+    text = getattr(error, "strerror", None)
+    return truncate(str(text), 100) if text else type(error).__name__

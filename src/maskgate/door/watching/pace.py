@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 
 LOAD: Final = 0.8  # largest share of the time that judging takes; the rest is for decoding
 SLOWEST: Final = 2.5  # rounds a second: a verdict needs three frames in two seconds
@@ -27,7 +27,7 @@ class Pace:
         lowest = min(SLOWEST, self.target)
         self.rate = max(lowest, min(self.target, possible, self.rate * _RISE))
 
-    def wait(self, stopping: StopRequest) -> None:
+    def wait(self, stopping: Flag) -> None:
         """Wait until the next round is due, or for the end."""
         now = time.monotonic()
         self._due = max(self._due + 1 / self.rate, now)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskgate.core.interruption import Interrupted
 from maskgate.core.progress import say
-from maskgate.core.signals import StopRequest, handle_signals
+from maskgate.core.signals import Flag, handle_signals
 from maskgate.door import readings
 from maskgate.door.cameras.frames import Camera
 from maskgate.door.cameras.live import LiveCamera
@@ -43,7 +43,7 @@ def watch(options: Options, sinks: Sequence[Sink]) -> None:
     """Watch until a signal, or until all videos and folders have ended. Raises MaskgateError,
     before any event is sent."""
     hardening.forbid_core_dumps()
-    stopping = StopRequest()
+    stopping = Flag()
 
     def stop(*_: object) -> None:
         if stopping.is_set():  # a second signal ends it at once

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from maskgate import __version__
 from maskgate.core.progress import log
-from maskgate.core.signals import StopRequest
+from maskgate.core.signals import Flag
 from maskgate.door.cameras.frames import Camera, Frame
 from maskgate.door.delivery.overrides import Overriding
 from maskgate.door.delivery.protocol import Counting, Sink, Ticking
@@ -64,7 +64,7 @@ class Watch:
             "policy": rules.policy,
         }
 
-    def run(self, stopping: StopRequest, is_ready: Callable[[], None] = lambda: None) -> None:
+    def run(self, stopping: Flag, is_ready: Callable[[], None] = lambda: None) -> None:
         """Watch until `stopping` is set, or all cameras have ended. `is_ready` is called when the
         first frame would be judged."""
         self._engine.warm_up(len(self._cameras))
